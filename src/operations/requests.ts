@@ -1,0 +1,222 @@
+/**
+ * What a caller asks of the operations and what it gets back. The library, the
+ * command line and (later) REST all speak in these types. Plain data, but for
+ * `signal` and `observer`.
+ *
+ * @module
+ */
+
+import type { Backup, BackupType, Problem } from "../domain/backup.ts";
+import type { Observer } from "../domain/progress.ts";
+import type { KeepReason, RetentionRules } from "../domain/retention.ts";
+import type { Damage } from "../vault/vault.ts";
+
+/** One app: its databases and its folders of files. */
+export interface Source {
+  /** Unique in the configuration; letters, digits, `.`, `_`, `-`. */
+  readonly name: string;
+  readonly databases: readonly DatabaseSource[];
+  readonly folders: readonly FolderSource[];
+  readonly references: readonly FileReference[];
+}
+
+export interface DatabaseSource {
+  /** Unique within the source; the file's own name unless set. */
+  readonly name: string;
+  /** Absolute path. */
+  readonly path: string;
+}
+
+export interface FolderSource {
+  /** Unique within the source; the folder's own name unless set. */
+  readonly name: string;
+  /** Absolute path. */
+  readonly path: string;
+  /** gitignore-style patterns, relative to the folder. */
+  readonly excludes: readonly string[];
+  readonly oneFileSystem: boolean;
+  /** Leave out folders that hold a valid CACHEDIR.TAG (but for the tag itself). */
+  readonly excludeCaches: boolean;
+  /** Patterns under which files are never looked at as databases. `["*"]` switches recognition off. */
+  readonly plainFiles: readonly string[];
+}
+
+/** A column whose values name files that must be in the backup. */
+export interface FileReference {
+  /** Name of a declared database. */
+  readonly database: string;
+  readonly table: string;
+  readonly column: string;
+  /** Absolute folder that relative values are meant from. */
+  readonly base: string;
+}
+
+/** Given to every operation. */
+export interface RunOptions {
+  readonly signal?: AbortSignal;
+  readonly observer?: Observer;
+}
+
+export interface BackUpRequest extends RunOptions {
+  /** Name of the source; may be left out where only one is configured. */
+  readonly source?: string;
+  readonly type?: BackupType;
+  readonly tags?: readonly string[];
+  /** `integrity_check` instead of `quick_check` on each captured database. */
+  readonly integrityCheck?: boolean;
+  /** Gzip level 1 to 9. Default 6. */
+  readonly level?: number;
+  /** Apply retention afterwards. Default true. */
+  readonly rotate?: boolean;
+}
+
+export interface BackUpResult {
+  readonly backup: Backup;
+  readonly problems: readonly Problem[];
+  /** What rotation did afterwards; undefined when it was switched off. */
+  readonly rotation?: RotateResult;
+  readonly warnings: readonly string[];
+}
+
+export interface ListRequest extends RunOptions {
+  readonly source?: string;
+  readonly type?: BackupType;
+  readonly tag?: string;
+  /** Milliseconds since 1970, inclusive. */
+  readonly sinceMs?: number;
+  /** Milliseconds since 1970, inclusive. */
+  readonly untilMs?: number;
+}
+
+export interface RotateRequest extends RunOptions {
+  readonly source?: string;
+  readonly type?: BackupType;
+  /** Instead of the configured rules. */
+  readonly rules?: RetentionRules;
+  readonly dryRun?: boolean;
+}
+
+export interface RotationDecision {
+  readonly backup: Backup;
+  readonly keep: boolean;
+  /** Every reason it stays; empty when it goes. */
+  readonly reasons: readonly KeepReason[];
+}
+
+export interface RotateResult {
+  readonly decisions: readonly RotationDecision[];
+  readonly removed: readonly string[];
+  readonly freedBytes: number;
+  readonly dryRun: boolean;
+  /** Sources and types for which rotation holds because of a suspect backup, as sentences. */
+  readonly held: readonly string[];
+}
+
+export interface VerifyRequest extends RunOptions {
+  /** An id, `latest`, or a path; all backups of the vault when left out. */
+  readonly backup?: string;
+  readonly source?: string;
+  readonly depth?: "stored" | "content";
+}
+
+export interface VerifyResult {
+  readonly ok: boolean;
+  readonly reports: readonly VerifiedBackup[];
+}
+
+export interface VerifiedBackup {
+  readonly id: string;
+  readonly ok: boolean;
+  readonly unverified: boolean;
+  readonly damages: readonly Damage[];
+  readonly bytesRead: number;
+  readonly entriesChecked: number;
+  readonly databasesChecked: number;
+}
+
+export interface RestoreRequest extends RunOptions {
+  /** An id, `latest` (of the source), or the path of a backup file. */
+  readonly backup: string;
+  readonly source?: string;
+  /** Restore into this folder, as `DIR/<name>`; to where it was when left out. */
+  readonly target?: string;
+  readonly only?: "database" | "storage";
+  /** gitignore-style patterns over `<folder name>/<path>` and `<database name>`; everything when empty. */
+  readonly include?: readonly string[];
+  /** Write databases through SQLite in one transaction, so that a running app goes on. */
+  readonly live?: boolean;
+  /** Replace a database although a process has it open. */
+  readonly force?: boolean;
+}
+
+/** What a restore would do, made before anything is touched. */
+export interface RestorePlan {
+  readonly backup: Backup;
+  readonly targets: readonly RestoreTargetPlan[];
+  readonly added: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly removed: number;
+  /** Of the changed and removed: files newer than the backup. */
+  readonly newer: number;
+  readonly bytesToWrite: number;
+  /** Up to 1,000 paths with what happens to them, for `--dry-run`. */
+  readonly changes: readonly RestoreChange[];
+  readonly warnings: readonly string[];
+}
+
+export interface RestoreTargetPlan {
+  readonly kind: "database" | "folder";
+  readonly name: string;
+  /** Absolute path that will be replaced or made. */
+  readonly path: string;
+  readonly exists: boolean;
+}
+
+export interface RestoreChange {
+  readonly path: string;
+  readonly change: "add" | "change" | "remove";
+  readonly newer: boolean;
+}
+
+export interface RestoreResult {
+  readonly backup: Backup;
+  /** Names the journal entry that `restore --undo` takes back. */
+  readonly restoreId: string;
+  readonly targets: readonly RestoreTargetPlan[];
+  readonly filesWritten: number;
+  readonly bytesWritten: number;
+  /** Id of the safety backup, if there was anything to save and the vault could take it. */
+  readonly safetyBackupId?: string;
+  /** Where the previous state is kept until undone or discarded; absolute paths. */
+  readonly previousState: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface UndoResult {
+  readonly restoreId: string;
+  /** Absolute paths that are back as they were. */
+  readonly restored: readonly string[];
+}
+
+export interface TypeStats {
+  readonly type: BackupType;
+  readonly count: number;
+  readonly storedBytes: number;
+  readonly lastAt?: string;
+  readonly oldestAt?: string;
+}
+
+export interface StatsResult {
+  readonly vault: string;
+  readonly total: number;
+  readonly storedBytes: number;
+  readonly byType: readonly TypeStats[];
+  readonly lastAt?: string;
+  readonly oldestAt?: string;
+  /** Runs that made a backup that is still there, and recorded runs that failed. */
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly safetyCount: number;
+  readonly freeBytes?: number;
+}
