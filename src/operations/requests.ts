@@ -70,6 +70,20 @@ export interface BackUpRequest extends RunOptions {
   readonly rotate?: boolean;
 }
 
+/** As {@link BackUpRequest}, for all configured sources. */
+export type BackUpAllRequest = Omit<BackUpRequest, "source">;
+
+/** What became of one source of a run over all of them. */
+export type SourceOutcome =
+  | { readonly source: string; readonly result: BackUpResult }
+  | { readonly source: string; readonly error: Error };
+
+/** Narrows `latest`; every other reference names one backup already. */
+export interface ReferenceOptions extends RunOptions {
+  readonly source?: string;
+  readonly type?: BackupType;
+}
+
 export interface BackUpResult {
   readonly backup: Backup;
   readonly problems: readonly Problem[];

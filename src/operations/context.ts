@@ -1,0 +1,66 @@
+/**
+ * What every operation is given: the vault, the sources and the facts of this
+ * machine. Built once by `app/create-backup-manager.ts`; operations are
+ * functions over it and hold no state of their own.
+ *
+ * @module
+ */
+
+import type { DatabaseCheck } from "../domain/backup.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { RetentionRules } from "../domain/retention.ts";
+import type { CaptureOutcome, CaptureRequest } from "../source/capture.ts";
+import type { Vault } from "../vault/vault.ts";
+import type { Source } from "./requests.ts";
+
+export interface OperationContext {
+  readonly vault: Vault;
+  /** Every configured source; their names are unique. */
+  readonly sources: readonly Source[];
+  readonly retention: RetentionRules;
+  readonly clock: Clock;
+  /** Recorded in backups and records. */
+  readonly hostName: string;
+  /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists. */
+  readonly stateDirectory: string;
+  /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. It exists. */
+  readonly scratchDirectory: string;
+  /** Absolute folders of our own (vault, state, scratch) that a walk always leaves out. */
+  readonly ownDirectories: readonly string[];
+  /** How long to wait for another run before giving up as `locked`, milliseconds. */
+  readonly lockWaitMs: number;
+  readonly toolVersion: string;
+  /** Starts a capture process. The caller disposes of it. */
+  readonly openCapturer: () => DatabaseCapturing;
+}
+
+/** What operations need of a capturer: it opens databases in a child process, read-only, and never in this one. */
+export interface DatabaseCapturing extends AsyncDisposable {
+  /** Makes a consistent image of a live database. A refusal is an answer, not an error. */
+  capture(
+    request: CaptureRequest,
+    onProgress: (bytesDone: number, bytesTotal: number) => void,
+    signal: AbortSignal,
+  ): Promise<CaptureOutcome>;
+  /** Opens an image that lies in a private file and checks it. */
+  checkImage(
+    imagePath: string,
+    method: "quick_check" | "integrity_check",
+    signal: AbortSignal,
+  ): Promise<DatabaseCheck>;
+  /** All distinct text values of a column of an image, in no promised order. */
+  columnValues(imagePath: string, table: string, column: string, signal: AbortSignal): AsyncIterable<string>;
+}
+
+/**
+ * Where a manager gets its context from. Opening is lazy, so that a manager costs
+ * nothing until it is used and a vault is only made by operations that write to it.
+ */
+export interface ContextProvider extends AsyncDisposable {
+  /**
+   * The context, opened on the first call and shared by later ones.
+   *
+   * @param access `create` makes a vault that is not there; `existing` fails with `not-found`
+   */
+  open(access: "existing" | "create", signal: AbortSignal): Promise<OperationContext>;
+}
