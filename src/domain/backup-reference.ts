@@ -1,0 +1,97 @@
+/**
+ * How people name a backup: by its id or the beginning of one, as `latest`, or by
+ * the path of one of its files. Pure; `operations/find-backup.ts` looks paths up.
+ *
+ * @module
+ */
+
+import type { Backup, BackupFile, BackupType } from "./backup.ts";
+import { BackupError } from "./error.ts";
+
+export interface ReferenceScope {
+  readonly source?: string | undefined;
+  readonly type?: BackupType | undefined;
+  /** Should `latest` pass over suspect and damaged backups while there is a better one? */
+  readonly preferTrusted: boolean;
+}
+
+/** Ids shown where a name fits several. */
+const candidatesShownMax = 5;
+
+/** Tells whether a reference is meant as a path: ids have no slash and no dot-suffix of a backup file. */
+export function isPathReference(reference: string): boolean {
+  return reference.includes("/") || /\.(?:db|json|jsonl\.gz|tar(?:\.[a-z0-9]+)?)$/.test(reference);
+}
+
+/**
+ * The backup that an id, the unique beginning of an id, or `latest` names.
+ *
+ * @param backups As a vault lists them, newest first
+ * @throws {BackupError} `not-found`; `invalid-input` if it fits several
+ */
+export function findBackup<B extends Backup>(
+  backups: readonly B[],
+  reference: string,
+  scope: ReferenceScope,
+): B {
+  if (reference === "latest") return findLatest(backups, scope);
+  const exact = backups.find((backup) => backup.id === reference);
+  if (exact !== undefined) return exact;
+  const matches = reference === "" ? [] : backups.filter((backup) => backup.id.startsWith(reference));
+  const [only, second] = matches;
+  if (only === undefined) throw noSuchBackup(reference);
+  if (second === undefined) return only;
+  const shown = matches.slice(0, candidatesShownMax).map((backup) => backup.id);
+  throw new BackupError(
+    "invalid-input",
+    `Cannot choose a backup: ${matches.length} begin with "${reference}"`,
+    {
+      hint: `Give more of the id, for example one of ${shown.join(", ")}.`,
+    },
+  );
+}
+
+function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceScope): B {
+  // Safety backups and files that are not ours have to be named: neither is what "latest" promises.
+  const candidates = backups
+    .filter((backup) => !backup.safety && backup.state !== "unverified")
+    .filter((backup) => scope.source === undefined || backup.source === scope.source)
+    .filter((backup) => scope.type === undefined || backup.type === scope.type);
+  const sources = [...new Set(candidates.map((backup) => backup.source))];
+  if (sources.length > 1) {
+    throw new BackupError(
+      "invalid-input",
+      "Cannot choose the latest backup: the vault holds several sources",
+      {
+        hint: `Name the source, one of ${sources.toSorted().join(", ")}.`,
+      },
+    );
+  }
+  const trusted = candidates.find((backup) => backup.state === "good" || backup.state === "incomplete");
+  const chosen = scope.preferTrusted ? (trusted ?? candidates[0]) : candidates[0];
+  if (chosen !== undefined) return chosen;
+  const wanted = [scope.type, "backup", scope.source === undefined ? "" : `of ${scope.source}`];
+  throw new BackupError(
+    "not-found",
+    `Cannot find the latest ${wanted.filter(Boolean).join(" ")}: there is none`,
+  );
+}
+
+/** The backup one of whose files has this name in the vault, and that file. */
+export function findByFileName<B extends Backup>(
+  backups: readonly B[],
+  name: string,
+): { readonly backup: B; readonly file: BackupFile } | undefined {
+  for (const backup of backups) {
+    const file = backup.files.find((candidate) => candidate.name === name);
+    if (file !== undefined) return { backup, file };
+  }
+  return undefined;
+}
+
+/** @returns The error of a name that fits nothing. */
+export function noSuchBackup(reference: string): BackupError {
+  return new BackupError("not-found", `Cannot find backup "${reference}": no such backup`, {
+    hint: "List the backups to see their ids.",
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * The guard: tells when a source looks as if it had been lost, so that its backup is
+ * marked suspect and rotation waits (I5). Pure; `operations/back-up.ts` gathers the facts.
+ *
+ * @module
+ */
+
+import type { Backup, BackupCounts } from "./backup.ts";
+
+/** What a run saw of its source. */
+export interface SourceFacts {
+  /** Display paths of declared databases and folders that are not there or could not be opened at all. */
+  readonly missing: readonly string[];
+  /** Display paths of those that are empty now and were not in the last trusted backup. */
+  readonly empty: readonly string[];
+  /** Captured databases: name and size of the image. */
+  readonly databases: readonly { readonly name: string; readonly sizeBytes: number }[];
+}
+
+/** A source that lost more than this share since last time is suspect. */
+const shrinkLimit = 0.5;
+
+/** One sentence on why the backup is suspect, or an empty text. */
+export function suspectReason(
+  facts: SourceFacts,
+  totals: { readonly counts: BackupCounts; readonly sourceBytes: number },
+  last: Pick<Backup, "counts" | "sourceBytes" | "databases"> | undefined,
+): string {
+  const missing = facts.missing[0];
+  if (missing !== undefined) return `${missing} is missing${others(facts.missing.length)}`;
+  const empty = facts.empty[0];
+  if (empty !== undefined) return `${empty} is empty${others(facts.empty.length)}`;
+  if (last === undefined) return "";
+  for (const database of facts.databases) {
+    const before = last.databases.find((other) => other.name === database.name);
+    if (before !== undefined && shrank(database.sizeBytes, before.sizeBytes)) {
+      return `database ${database.name} shrank from ${before.sizeBytes} to ${database.sizeBytes} bytes`;
+    }
+  }
+  if (shrank(totals.counts.files, last.counts.files)) {
+    return `the number of files fell from ${last.counts.files} to ${totals.counts.files}`;
+  }
+  if (shrank(totals.sourceBytes, last.sourceBytes)) {
+    return `the source shrank from ${last.sourceBytes} to ${totals.sourceBytes} bytes`;
+  }
+  return "";
+}
+
+/**
+ * The backup a new one is compared with: the newest of its source and type that can be
+ * trusted. An incomplete one will do, else a source with one unreadable file had no guard.
+ */
+export function lastTrusted<B extends Pick<Backup, "source" | "type" | "state" | "safety" | "startedAtMs">>(
+  backups: readonly B[],
+  source: string,
+  type: Backup["type"],
+): B | undefined {
+  return backups
+    .filter((backup) => backup.source === source && backup.type === type && !backup.safety)
+    .filter((backup) => backup.state === "good" || backup.state === "incomplete")
+    .reduce<B | undefined>(
+      (newest, backup) => (newest === undefined || backup.startedAtMs > newest.startedAtMs ? backup : newest),
+      undefined,
+    );
+}
+
+function shrank(now: number, before: number): boolean {
+  return now < before * shrinkLimit;
+}
+
+function others(count: number): string {
+  return count > 1 ? `, and ${count - 1} more` : "";
+}
