@@ -9,6 +9,7 @@
 import type { DatabaseCheck } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { RetentionRules } from "../domain/retention.ts";
+import type { ThisMachine } from "../domain/run-owner.ts";
 import type { CaptureOutcome, CaptureRequest } from "../source/capture.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
@@ -19,8 +20,8 @@ export interface OperationContext {
   readonly sources: readonly Source[];
   readonly retention: RetentionRules;
   readonly clock: Clock;
-  /** Recorded in backups and records. */
-  readonly hostName: string;
+  /** This process and its machine; `machine.owner.host` is recorded in backups and records. */
+  readonly machine: ThisMachine;
   /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists. */
   readonly stateDirectory: string;
   /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. It exists. */
