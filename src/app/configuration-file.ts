@@ -1,0 +1,195 @@
+/**
+ * Reads `vertex-backup.yaml`. Strict: an unknown key is refused by name and line,
+ * because a misspelt rule that is silently ignored costs backups.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { BackupError, errorText } from "../domain/error.ts";
+import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+
+/** A configuration is written by hand; what is larger is some other file. */
+const fileSizeBytesMax = 1024 * 1024;
+
+const path = z.string().min(1);
+const count = z.number().int().min(1);
+
+const database = z.union([path, z.strictObject({ path, name: z.string().optional() })], {
+  error: "wanted a path, or path and name",
+});
+
+const folder = z.union(
+  [
+    path,
+    z.strictObject({
+      path,
+      name: z.string().optional(),
+      exclude: z.array(z.string()).optional(),
+      one_file_system: z.boolean().optional(),
+      exclude_caches: z.boolean().optional(),
+      plain_files: z.array(z.string()).optional(),
+    }),
+  ],
+  { error: "wanted a path, or path, name, exclude, one_file_system, exclude_caches and plain_files" },
+);
+
+const reference = z.strictObject({
+  database: z.string().optional(),
+  table: z.string().min(1),
+  column: z.string().min(1),
+  base: path,
+});
+
+const source = z.strictObject({
+  name: z.string().min(1),
+  databases: z.array(database).optional(),
+  storage: z.array(folder).optional(),
+  references: z.array(reference).optional(),
+});
+
+const document = z.strictObject({
+  vault: path.optional(),
+  sources: z.array(source).optional(),
+  retention: z
+    .strictObject({
+      last: count.optional(),
+      hourly: count.optional(),
+      daily: count.optional(),
+      weekly: count.optional(),
+      monthly: count.optional(),
+      yearly: count.optional(),
+      within: z.string().optional(),
+    })
+    .optional(),
+  state: path.optional(),
+});
+
+/**
+ * The configuration a file holds, its paths made absolute from the file's folder.
+ *
+ * @param file Absolute path
+ * @throws {BackupError} `invalid-input`, naming the line; `source-unavailable` if it cannot be read
+ */
+export function readConfigurationFile(
+  file: string,
+): Omit<ManagerConfiguration, "vault"> & { readonly vault?: string } {
+  const lines = new LineCounter();
+  const yaml = parseDocument(readText(file), { lineCounter: lines });
+  const syntax = yaml.errors[0];
+  if (syntax !== undefined) {
+    const place = `${file}:${lines.linePos(syntax.pos[0]).line}`;
+    throw new BackupError(
+      "invalid-input",
+      `Cannot read configuration ${place}: ${firstLine(syntax.message)}`,
+      {
+        cause: syntax,
+      },
+    );
+  }
+  const parsed = document.safeParse(yaml.toJS() ?? {});
+  if (!parsed.success) throw refusal(file, parsed.error, yaml, lines);
+  const base = dirname(file);
+  const { vault, sources, retention, state } = parsed.data;
+  return {
+    ...(vault === undefined ? {} : { vault: resolve(base, vault) }),
+    ...(state === undefined ? {} : { state: resolve(base, state) }),
+    ...(retention === undefined ? {} : { retention: withoutUndefined(retention) }),
+    sources: (sources ?? []).map((given) => convertSource(given, base)),
+  };
+}
+
+function readText(file: string): string {
+  const text = attemptRead(file);
+  if (text.length <= fileSizeBytesMax) return text;
+  throw new BackupError(
+    "invalid-input",
+    `Cannot read configuration ${file}: larger than ${fileSizeBytesMax} bytes`,
+  );
+}
+
+function attemptRead(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, cause: unknown): BackupError {
+  return new BackupError("source-unavailable", `Cannot read configuration ${file}: ${errorText(cause)}`, {
+    cause,
+  });
+}
+
+function convertSource(given: z.infer<typeof source>, base: string): SourceConfiguration {
+  return {
+    name: given.name,
+    databases: (given.databases ?? []).map((item) =>
+      typeof item === "string"
+        ? resolve(base, item)
+        : withoutUndefined({ ...item, path: resolve(base, item.path) }),
+    ),
+    storage: (given.storage ?? []).map((item) =>
+      typeof item === "string" ? resolve(base, item) : convertFolder(item, base),
+    ),
+    references: (given.references ?? []).map((item) =>
+      withoutUndefined({ ...item, base: resolve(base, item.base) }),
+    ),
+  };
+}
+
+function convertFolder(item: Exclude<z.infer<typeof folder>, string>, base: string): FolderConfiguration {
+  return withoutUndefined({
+    path: resolve(base, item.path),
+    name: item.name,
+    exclude: item.exclude,
+    oneFileSystem: item.one_file_system,
+    excludeCaches: item.exclude_caches,
+    plainFiles: item.plain_files,
+  });
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Drops keys whose value is undefined: the types of the program tell "absent" from "undefined". */
+function withoutUndefined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+function refusal(file: string, error: z.ZodError, yaml: Document, lines: LineCounter): BackupError {
+  const issue = deepest(error.issues[0]);
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const keys = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])];
+  const line = lineOf(yaml, keys, lines);
+  const what = unknown === undefined ? (issue?.message ?? "not understood") : "unknown key";
+  const where = keys.length === 0 ? "" : ` at ${keys.map(String).join(".")}`;
+  return new BackupError("invalid-input", `Cannot read configuration ${file}:${line}: ${what}${where}`, {
+    cause: error,
+    hint: "The README lists every key of the file.",
+  });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** The issue inside the alternative that fits best, so that a misspelt key of a folder is named as such. */
+function deepest(issue: Issue | undefined): Issue | undefined {
+  if (issue?.code !== "invalid_union") return issue;
+  const inner = issue.errors.flat().find((candidate) => candidate.code === "unrecognized_keys");
+  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
+}
+
+function lineOf(yaml: Document, keys: readonly PropertyKey[], lines: LineCounter): number {
+  for (let depth = keys.length; depth > 0; depth--) {
+    const node = yaml.getIn(keys.slice(0, depth), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? text;
+}

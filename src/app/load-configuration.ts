@@ -1,0 +1,113 @@
+/**
+ * Puts the configuration of the command line together: options win over environment
+ * variables, which win over `vertex-backup.yaml`, which wins over defaults.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type BackupType, backupTypes } from "../domain/backup.ts";
+import { BackupError } from "../domain/error.ts";
+import type { RetentionRules } from "../domain/retention.ts";
+import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import type { Environment } from "./state-directory.ts";
+
+/** What may be said on the command line. Relative paths are meant from the current directory. */
+export interface ConfigurationOverrides {
+  /** Configuration file; must exist. */
+  readonly config?: string;
+  readonly vault?: string;
+  /** Databases and folders to protect instead of the configured sources. */
+  readonly databases?: readonly string[];
+  readonly storage?: readonly string[];
+  readonly retention?: RetentionRules;
+  readonly state?: string;
+}
+
+export interface LoadedConfiguration {
+  /** All paths absolute. */
+  readonly configuration: ManagerConfiguration;
+  /** The file it was read from, if any. */
+  readonly file?: string;
+  /** From `BACKUP_TYPE`. */
+  readonly type?: BackupType;
+}
+
+/** Looked for in the current directory. */
+const defaultFile = "vertex-backup.yaml";
+
+/** Name of the source that is made of `--database` and `--storage`. */
+const overrideSourceName = "app";
+
+/**
+ * @param currentDirectory Absolute
+ * @throws {BackupError} `invalid-input` for a file or a variable that makes no sense; `not-found` for a named file that is not there
+ */
+export async function loadConfiguration(
+  overrides: ConfigurationOverrides,
+  environment: Environment,
+  currentDirectory: string,
+): Promise<LoadedConfiguration> {
+  const file = findFile(overrides, environment, currentDirectory);
+  // Loaded on use: the YAML parser and the schemas would slow down every start without a file.
+  const read = file && (await import("./configuration-file.ts")).readConfigurationFile(file);
+  const fromFile = read || undefined;
+  const vault = overrides.vault ?? (environment["BACKUP_DIR"] || undefined);
+  const retention = overrides.retention ?? maxBackups(environment) ?? fromFile?.retention;
+  const state = overrides.state ?? (environment["VERTEX_BACKUP_STATE"] || undefined);
+  const type = backupType(environment);
+  const configuration: ManagerConfiguration = {
+    ...fromFile,
+    vault:
+      vault === undefined
+        ? (fromFile?.vault ?? join(currentDirectory, "backups"))
+        : resolve(currentDirectory, vault),
+    sources: overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [],
+    ...(retention === undefined ? {} : { retention }),
+    ...(state === undefined ? {} : { state: resolve(currentDirectory, state) }),
+  };
+  return {
+    configuration,
+    ...(file === undefined ? {} : { file }),
+    ...(type === undefined ? {} : { type }),
+  };
+}
+
+function findFile(
+  overrides: ConfigurationOverrides,
+  environment: Environment,
+  currentDirectory: string,
+): string | undefined {
+  const named = overrides.config ?? (environment["VERTEX_BACKUP_CONFIG"] || undefined);
+  const file = resolve(currentDirectory, named ?? defaultFile);
+  if (existsSync(file)) return file;
+  if (named === undefined) return undefined;
+  throw new BackupError("not-found", `Cannot read configuration ${file}: no such file`);
+}
+
+function overrideSources(
+  overrides: ConfigurationOverrides,
+  currentDirectory: string,
+): readonly SourceConfiguration[] | undefined {
+  const databases = (overrides.databases ?? []).map((path) => resolve(currentDirectory, path));
+  const storage = (overrides.storage ?? []).map((path) => resolve(currentDirectory, path));
+  if (databases.length + storage.length === 0) return undefined;
+  return [{ name: overrideSourceName, databases, storage }];
+}
+
+function maxBackups(environment: Environment): RetentionRules | undefined {
+  const text = environment["MAX_BACKUPS"];
+  if (!text) return undefined;
+  const last = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(last) && last >= 1) return { last };
+  throw new BackupError("invalid-input", `Cannot use MAX_BACKUPS=${text}: not a whole number of at least 1`);
+}
+
+function backupType(environment: Environment): BackupType | undefined {
+  const text = environment["BACKUP_TYPE"];
+  if (!text) return undefined;
+  const type = backupTypes.find((known) => known === text);
+  if (type !== undefined) return type;
+  throw new BackupError("invalid-input", `Cannot use BACKUP_TYPE=${text}: wanted ${backupTypes.join(", ")}`);
+}
