@@ -9,7 +9,11 @@ const root = resolve(import.meta.dirname, "../..");
 const work = mkdtempSync(join(tmpdir(), "vertex-backup-package-"));
 const project = join(work, "project");
 const nodeDirectory = join(process.execPath, "..");
-const env = { ...process.env, PATH: `${nodeDirectory}:${process.env["PATH"]}`, VERTEX_BACKUP_STATE: join(work, "state") };
+const env = {
+  ...process.env,
+  PATH: `${nodeDirectory}:${process.env["PATH"]}`,
+  VERTEX_BACKUP_STATE: join(work, "state"),
+};
 
 function run(file: string, args: readonly string[], cwd: string): string {
   return execFileSync(file, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -19,7 +23,10 @@ before(() => {
   mkdirSync(project);
   run("npm", ["pack", "--pack-destination", work, "--loglevel=error"], root);
   const tarball = readdirSync(work).find((name) => name.endsWith(".tgz")) ?? "";
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
+  writeFileSync(
+    join(project, "package.json"),
+    JSON.stringify({ name: "app", private: true, type: "module" }),
+  );
   run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", join(work, tarball)], project);
   mkdirSync(join(project, "uploads"));
   writeFileSync(join(project, "uploads", "a.txt"), "hello");
@@ -39,7 +46,9 @@ test("the packed tarball holds no tests and no sources", () => {
 test("the packed tarball's command line makes and verifies a backup", () => {
   const program = join(project, "node_modules/.bin/vertex-backup");
   run(program, ["create", "--vault", "vault", "--storage", "uploads", "--type", "storage"], project);
-  const verified = JSON.parse(run(program, ["verify", "--vault", "vault", "--json"], project)) as { ok: boolean };
+  const verified = JSON.parse(run(program, ["verify", "--vault", "vault", "--json"], project)) as {
+    ok: boolean;
+  };
   assert.equal(verified.ok, true);
 });
 

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { incompressible } from "../../bench/data.ts";
+import { createBackupManager } from "../../src/app/create-backup-manager.ts";
+import { isBackupError } from "../../src/domain/error.ts";
+import type { BackupManager } from "../../src/operations/backup-manager.ts";
+
+let work: string;
+let small: string;
+let uploads: string;
+
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), "vertex-backup-full-"));
+  small = join(work, "small");
+  uploads = join(work, "uploads");
+  mkdirSync(small);
+  mkdirSync(uploads);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", small]);
+  writeFileSync(join(uploads, "photo.jpg"), incompressible(2 << 20, 1));
+});
+
+afterEach(() => {
+  execFileSync("umount", ["--lazy", small]);
+  rmSync(work, { recursive: true, force: true });
+});
+
+function manage(vault: string, state = join(work, "state")): BackupManager {
+  return createBackupManager({ vault, state, sources: [{ name: "app", storage: [uploads] }] });
+}
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+test("create on a full disk says so, leaves the earlier backup whole and no half-written file", async () => {
+  const vault = join(small, "backups");
+  await using manager = manage(vault);
+  const { backup } = await manager.createBackup();
+  const before = filesBelow(vault);
+  for (let i = 0; i < 4; i++) writeFileSync(join(uploads, `video-${i}.mp4`), incompressible(2 << 20, 10 + i));
+  await assert.rejects(manager.createBackup(), (error) => isBackupError(error, "no-space"));
+  const extra = filesBelow(vault).filter(
+    (file) => !before.includes(file) && !file.includes(".vertex/records/"),
+  );
+  assert.deepEqual(extra, []);
+  assert.deepEqual(
+    (await manager.listBackups()).map((listed) => listed.id),
+    [backup.id],
+  );
+  assert.equal((await manager.verifyBackup({ backup: backup.id })).ok, true);
+});
+
+test("restore onto a disk too small for it says so before anything is touched", async () => {
+  for (let i = 0; i < 4; i++) writeFileSync(join(uploads, `video-${i}.mp4`), incompressible(2 << 20, 10 + i));
+  await using manager = manage(join(work, "backups"));
+  await manager.createBackup();
+  mkdirSync(join(small, "uploads"));
+  writeFileSync(join(small, "uploads", "precious.txt"), "keep me");
+  await assert.rejects(manager.restoreBackup({ backup: "latest", target: small }), (error) =>
+    isBackupError(error, "no-space"),
+  );
+  assert.deepEqual(filesBelow(small), [join(small, "uploads", "precious.txt")]);
+  assert.equal(readFileSync(join(small, "uploads", "precious.txt"), "utf8"), "keep me");
+});
+
+test("a vault on a read-only medium can be listed, verified and restored from, and refuses a create by name", async () => {
+  const vault = join(small, "backups");
+  const { backup } = await manage(vault).createBackup();
+  execFileSync("mount", ["-o", "remount,ro", small]);
+  await using manager = manage(vault);
+  assert.equal((await manager.verifyBackup({ backup: backup.id })).ok, true);
+  await manager.restoreBackup({ backup: backup.id, target: join(work, "out") });
+  assert.deepEqual(
+    readFileSync(join(work, "out/uploads/photo.jpg")),
+    readFileSync(join(uploads, "photo.jpg")),
+  );
+  await assert.rejects(manager.createBackup(), (error) => isBackupError(error, "storage-unavailable"));
+});
+
+test("a database on a read-only medium is captured", async () => {
+  execFileSync("sqlite3", [
+    join(small, "app.db"),
+    "PRAGMA journal_mode=wal; CREATE TABLE t (x); INSERT INTO t VALUES (1)",
+  ]);
+  execFileSync("mount", ["-o", "remount,ro", small]);
+  await using manager = createBackupManager({
+    vault: join(work, "backups"),
+    state: join(work, "state"),
+    sources: [{ name: "app", databases: [join(small, "app.db")] }],
+  });
+  const { backup } = await manager.createBackup();
+  assert.equal(backup.state, "good");
+  assert.equal(backup.databases[0]?.check.ok, true);
+});
