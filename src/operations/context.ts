@@ -26,6 +26,8 @@ export interface OperationContext {
   readonly stateDirectory: string;
   /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. It exists. */
   readonly scratchDirectory: string;
+  /** Absolute folder of a vault that lies on this machine; undefined elsewhere. */
+  readonly vaultDirectory: string | undefined;
   /** Absolute folders of our own (vault, state, scratch) that a walk always leaves out. */
   readonly ownDirectories: readonly string[];
   /** How long to wait for another run before giving up as `locked`, milliseconds. */

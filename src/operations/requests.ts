@@ -57,6 +57,9 @@ export interface RunOptions {
   readonly observer?: Observer;
 }
 
+/** A request whose signal and observer are there, as operations get it from the manager. */
+export type Started<R extends RunOptions> = R & Required<RunOptions>;
+
 export interface BackUpRequest extends RunOptions {
   /** Name of the source; may be left out where only one is configured. */
   readonly source?: string;

@@ -1,0 +1,65 @@
+/**
+ * `rotate`: applies retention. What stays is decided by `domain/retention.ts`; this
+ * module plans and removes under the vault's exclusive lock, so that the plan is made
+ * from what is there (I5, I7).
+ *
+ * @module
+ */
+
+import type { Backup } from "../domain/backup.ts";
+import { checkRetentionRules, planRetention } from "../domain/retention.ts";
+import type { OperationContext } from "./context.ts";
+import type { RotateRequest, RotateResult, Started } from "./requests.ts";
+
+/**
+ * A dry run takes no lock and works on a read-only vault too.
+ *
+ * @throws {BackupError} `invalid-input` for rules that keep nothing, `locked`
+ */
+export async function rotateBackups(
+  context: OperationContext,
+  request: Started<RotateRequest>,
+): Promise<RotateResult> {
+  const { signal, observer } = request;
+  checkRetentionRules(request.rules ?? context.retention);
+  if (request.dryRun === true) return plan(context, request, await context.vault.list(signal));
+  observer.progress({ phase: "lock", bytesDone: 0, itemsDone: 0 });
+  return await context.vault.exclusively(
+    async (remover) => {
+      const result = plan(context, request, await remover.list(signal));
+      const total = result.removed.length;
+      observer.progress({ phase: "rotate", bytesDone: 0, itemsDone: 0, itemsTotal: total });
+      if (total > 0) await remover.remove(result.removed, signal);
+      observer.progress({
+        phase: "rotate",
+        bytesDone: result.freedBytes,
+        itemsDone: total,
+        itemsTotal: total,
+      });
+      return result;
+    },
+    { lockWaitMs: context.lockWaitMs, observer },
+    signal,
+  );
+}
+
+function plan(
+  context: OperationContext,
+  request: Started<RotateRequest>,
+  backups: readonly Backup[],
+): RotateResult {
+  const wanted = backups.filter(
+    (backup) =>
+      (request.source === undefined || backup.source === request.source) &&
+      (request.type === undefined || backup.type === request.type),
+  );
+  const { decisions, held } = planRetention(wanted, request.rules ?? context.retention, context.clock.now());
+  const going = decisions.filter((decision) => !decision.keep).map((decision) => decision.backup);
+  return {
+    decisions,
+    removed: going.map((backup) => backup.id),
+    freedBytes: going.reduce((sum, backup) => sum + backup.storedBytes, 0),
+    dryRun: request.dryRun === true,
+    held,
+  };
+}
