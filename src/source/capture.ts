@@ -23,6 +23,25 @@ export interface CaptureRequest {
   readonly busyTimeoutMs: number;
 }
 
+/**
+ * How an image was made.
+ * - `pinned-read`: WAL mode, through SQLite inside one read transaction
+ * - `one-step`: rollback modes, copied whole under a shared lock
+ * - `pre-copy`: rollback modes, copied first; what changed meanwhile copied again under a shared lock
+ * - `rolled-back-copy`: an interrupted transaction was rolled back on a private copy
+ * - `scratch-copy`: a WAL database nobody has open, copied with its log and recovered there
+ * - `empty`: the file has no bytes yet
+ * - `raw-copy`: the bytes as they are; only for declared databases that SQLite cannot read
+ */
+export type CaptureMethod =
+  | "pinned-read"
+  | "one-step"
+  | "pre-copy"
+  | "rolled-back-copy"
+  | "scratch-copy"
+  | "empty"
+  | "raw-copy";
+
 /** A consistent image in a file, durable, with header bytes 18 and 19 set to 1 (rollback mode). */
 export interface CapturedImage {
   readonly imagePath: string;
@@ -30,8 +49,8 @@ export interface CapturedImage {
   readonly pageSizeBytes: number;
   /** Journal mode of the live database: `wal`, `delete`, `truncate`, `persist`, `memory`, `off`; `unknown` for raw copies. */
   readonly journalMode: string;
-  /** How it was made; `raw-copy` only for declared databases that SQLite cannot read. */
-  readonly method: "pinned-read" | "one-step" | "pre-copy" | "rolled-back-copy" | "empty" | "raw-copy";
+  /** How it was made. */
+  readonly method: CaptureMethod;
   readonly check: DatabaseCheck;
   readonly mode: number;
   readonly uid: number;
