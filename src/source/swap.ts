@@ -1,0 +1,213 @@
+/**
+ * The swap: moves the old state of all targets aside and the new one in, under a
+ * restore journal (I4). Every step looks at what is there before it acts, so a
+ * swap that was interrupted anywhere is finished, or taken back, by doing it
+ * again. Nothing is ever overwritten.
+ *
+ * First all of the old goes aside, then that is made durable and written down,
+ * then all of the new comes in. With the two apart, what is on the disk says by
+ * itself which moves are still to be made, and each move is one rename.
+ *
+ * @module
+ */
+
+import { posix } from "node:path";
+import { asByteString, type ByteString } from "../domain/byte-string.ts";
+import type { JournalState, RestoreJournal, SwapArea, SwapCarry, SwapSlot } from "./restore-journal.ts";
+import { sidecarSuffixes } from "./restore-journal.ts";
+import type { SwapDisk } from "./swap-disk.ts";
+
+/** Writes the journal durably in its new state, and returns it. */
+export type StateWriter = (journal: RestoreJournal, state: JournalState) => Promise<RestoreJournal>;
+
+/**
+ * Takes a journal that is `staged`, `clearing` or `filling` to `done`. Call it again after
+ * a crash, any number of times. Cannot be cancelled: half way is no place to stop.
+ */
+export async function swapIn(
+  journal: RestoreJournal,
+  disk: SwapDisk,
+  writeState: StateWriter,
+): Promise<RestoreJournal> {
+  let current = journal;
+  if (current.state !== "filling") {
+    if (current.state !== "clearing") current = await writeState(current, "clearing");
+    await clear(current, disk);
+    // I4: all of the old is aside, durably, before anything may take its place.
+    current = await writeState(current, "filling");
+  }
+  await fill(current, disk);
+  return writeState(current, "done");
+}
+
+/** Moves everything back as it was, from `clearing`, `filling` or `reverting`. The journal stays `reverting`. */
+export async function swapBack(
+  journal: RestoreJournal,
+  disk: SwapDisk,
+  writeState: StateWriter,
+): Promise<RestoreJournal> {
+  const current = journal.state === "reverting" ? journal : await writeState(journal, "reverting");
+  const touched = new Set<ByteString>();
+  for (const carry of current.carries) {
+    // Unless the old folder is aside, what stays in it has never moved on.
+    if (await disk.exists(parentOf(carry.from))) await moveAll(carry, disk, touched, "back");
+  }
+  for (const area of current.areas) {
+    for (const slot of area.slots) {
+      if (slot.arrives) await takeBack(area, slot, disk, touched);
+    }
+  }
+  for (const area of current.areas) {
+    for (const slot of area.slots) await moveSlot(area.previous, area.place, slot, disk, touched);
+    if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.before);
+  }
+  await disk.syncDirectories(touched);
+  return current;
+}
+
+/** The database goes last: once it is back in staging, sidecars beside the target are those of the old one. */
+async function takeBack(
+  area: SwapArea,
+  slot: SwapSlot,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  if (await disk.exists(within(area.staging, slot.name))) return;
+  for (const name of namesOf(slot).toReversed()) {
+    await moveIfFree(within(area.place, name), within(area.staging, name), disk, touched);
+  }
+}
+
+/** Moves the old aside. A name that is absent has gone already, or never was. */
+async function clear(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
+  const touched = new Set<ByteString>();
+  for (const area of journal.areas) {
+    await disk.makeDirectory(area.previous);
+    // With it in the set, directories made below are noted upwards no further than here.
+    touched.add(parentOf(area.previous));
+    for (const slot of area.slots) await setAside(area, slot, disk, touched);
+  }
+  await disk.syncDirectories(touched);
+}
+
+/** Moves the new in. */
+async function fill(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
+  const touched = new Set<ByteString>();
+  for (const area of journal.areas) {
+    for (const slot of area.slots) {
+      if (slot.arrives) await moveIn(area, slot, disk, touched);
+    }
+  }
+  for (const carry of journal.carries) await moveAll(carry, disk, touched, "on");
+  for (const area of journal.areas) {
+    if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.after);
+  }
+  await disk.syncDirectories(touched);
+}
+
+/** A name that is no longer in staging has arrived already, but maybe without the sidecars that belong to it. */
+async function moveIn(
+  area: SwapArea,
+  slot: SwapSlot,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  const waiting = await disk.exists(within(area.staging, slot.name));
+  // Between a crash and its recovery an app may have made the file, or a -wal, anew: neither may meet the restored one.
+  if (waiting) await setAside(area, slot, disk, touched);
+  if (waiting || slot.database) await moveSlot(area.staging, area.place, slot, disk, touched);
+}
+
+/** The database itself goes first: without it nobody opens its journal, and with a journal gone it would be read torn. */
+async function setAside(
+  area: SwapArea,
+  slot: SwapSlot,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  for (const name of namesOf(slot)) {
+    const from = within(area.place, name);
+    if (!(await disk.exists(from))) continue;
+    const to = await freeName(within(area.previous, name), disk);
+    await move(from, to, disk, touched);
+  }
+}
+
+/** Moves what is in `from` and not yet in `to`. */
+async function moveSlot(
+  from: ByteString,
+  to: ByteString,
+  slot: SwapSlot,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  for (const name of namesOf(slot)) {
+    await moveIfFree(within(from, name), within(to, name), disk, touched);
+  }
+}
+
+async function moveAll(
+  carry: SwapCarry,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+  way: "on" | "back",
+): Promise<void> {
+  const [from, to] = way === "on" ? [carry.from, carry.to] : [carry.to, carry.from];
+  const suffixes = carry.database ? ["", ...sidecarSuffixes] : [""];
+  for (const suffix of suffixes) {
+    await moveIfFree(asByteString(from + suffix), asByteString(to + suffix), disk, touched);
+  }
+}
+
+async function moveIfFree(
+  from: ByteString,
+  to: ByteString,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  if (!(await disk.exists(from)) || (await disk.exists(to))) return;
+  await move(from, to, disk, touched);
+}
+
+async function move(
+  from: ByteString,
+  to: ByteString,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  const target = parentOf(to);
+  if (!touched.has(target)) await makeNoted(target, disk, touched);
+  await disk.rename(from, to);
+  touched.add(parentOf(from));
+}
+
+/** Makes a directory, and notes it and those made above it, because each of their names has to be synced. */
+async function makeNoted(directory: ByteString, disk: SwapDisk, touched: Set<ByteString>): Promise<void> {
+  if (await disk.exists(directory)) {
+    touched.add(directory);
+    return;
+  }
+  await makeNoted(parentOf(directory), disk, touched);
+  await disk.makeDirectory(directory);
+  touched.add(directory);
+}
+
+/** A name that is taken was made again after its first holder went aside: both are kept. */
+async function freeName(wanted: ByteString, disk: SwapDisk): Promise<ByteString> {
+  let name = wanted;
+  for (let n = 1; await disk.exists(name); n++) name = asByteString(`${wanted}.late-${n}`);
+  return name;
+}
+
+function namesOf(slot: SwapSlot): readonly ByteString[] {
+  if (!slot.database) return [slot.name];
+  return ["", ...sidecarSuffixes].map((suffix) => asByteString(slot.name + suffix));
+}
+
+function within(directory: ByteString, name: ByteString): ByteString {
+  return asByteString(directory === "/" ? `/${name}` : `${directory}/${name}`);
+}
+
+function parentOf(path: ByteString): ByteString {
+  return asByteString(posix.dirname(path));
+}
