@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { type BackupType, backupTypes } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention.ts";
-import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { Environment } from "./state-directory.ts";
 
 /** What may be said on the command line. Relative paths are meant from the current directory. */
@@ -21,8 +21,19 @@ export interface ConfigurationOverrides {
   /** Databases and folders to protect instead of the configured sources. */
   readonly databases?: readonly string[];
   readonly storage?: readonly string[];
+  /** Name of the source that `databases` and `storage` make. Default: `app`. */
+  readonly source?: string;
+  /** Apply to every folder of every source, besides what is configured. */
+  readonly folders?: FolderOverrides;
   readonly retention?: RetentionRules;
   readonly state?: string;
+  readonly lockWaitMs?: number;
+}
+
+export interface FolderOverrides {
+  readonly exclude?: readonly string[];
+  readonly oneFileSystem?: boolean;
+  readonly excludeCaches?: boolean;
 }
 
 export interface LoadedConfiguration {
@@ -38,7 +49,7 @@ export interface LoadedConfiguration {
 const defaultFile = "vertex-backup.yaml";
 
 /** Name of the source that is made of `--database` and `--storage`. */
-const overrideSourceName = "app";
+const defaultSourceName = "app";
 
 /**
  * @param currentDirectory Absolute
@@ -51,21 +62,23 @@ export async function loadConfiguration(
 ): Promise<LoadedConfiguration> {
   const file = findFile(overrides, environment, currentDirectory);
   // Loaded on use: the YAML parser and the schemas would slow down every start without a file.
-  const read = file && (await import("./configuration-file.ts")).readConfigurationFile(file);
-  const fromFile = read || undefined;
+  const fromFile =
+    file === undefined ? undefined : (await import("./configuration-file.ts")).readConfigurationFile(file);
   const vault = overrides.vault ?? (environment["BACKUP_DIR"] || undefined);
   const retention = overrides.retention ?? maxBackups(environment) ?? fromFile?.retention;
   const state = overrides.state ?? (environment["VERTEX_BACKUP_STATE"] || undefined);
   const type = backupType(environment);
+  const sources = overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [];
   const configuration: ManagerConfiguration = {
     ...fromFile,
     vault:
       vault === undefined
         ? (fromFile?.vault ?? join(currentDirectory, "backups"))
         : resolve(currentDirectory, vault),
-    sources: overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [],
+    sources: sources.map((source) => overrideFolders(source, overrides.folders ?? {})),
     ...(retention === undefined ? {} : { retention }),
     ...(state === undefined ? {} : { state: resolve(currentDirectory, state) }),
+    ...(overrides.lockWaitMs === undefined ? {} : { lockWaitMs: overrides.lockWaitMs }),
   };
   return {
     configuration,
@@ -93,7 +106,21 @@ function overrideSources(
   const databases = (overrides.databases ?? []).map((path) => resolve(currentDirectory, path));
   const storage = (overrides.storage ?? []).map((path) => resolve(currentDirectory, path));
   if (databases.length + storage.length === 0) return undefined;
-  return [{ name: overrideSourceName, databases, storage }];
+  return [{ name: overrides.source ?? defaultSourceName, databases, storage }];
+}
+
+function overrideFolders(source: SourceConfiguration, overrides: FolderOverrides): SourceConfiguration {
+  const { exclude = [], oneFileSystem, excludeCaches } = overrides;
+  const storage = (source.storage ?? []).map((given): FolderConfiguration => {
+    const folder = typeof given === "string" ? { path: given } : given;
+    return {
+      ...folder,
+      exclude: [...(folder.exclude ?? []), ...exclude],
+      ...(oneFileSystem === undefined ? {} : { oneFileSystem }),
+      ...(excludeCaches === undefined ? {} : { excludeCaches }),
+    };
+  });
+  return { ...source, storage };
 }
 
 function maxBackups(environment: Environment): RetentionRules | undefined {

@@ -334,7 +334,7 @@ export class BackupManager implements AsyncDisposable {
 
   async #missing(verb: string, options: RunOptions): Promise<never> {
     const signal = options.signal ?? new AbortController().signal;
-    await this.#contexts.open("existing", signal);
+    await this.#contexts.open("vault", signal);
     this.#observer?.warning(verb);
     throw new BackupError("unsupported", `Cannot run ${verb}: it is not there yet`);
   }

@@ -22,9 +22,9 @@ export interface OperationContext {
   readonly clock: Clock;
   /** This process and its machine; `machine.owner.host` is recorded in backups and records. */
   readonly machine: ThisMachine;
-  /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists. */
+  /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists but for operations that only asked for the vault. */
   readonly stateDirectory: string;
-  /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. It exists. */
+  /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. Exists when `stateDirectory` does. */
   readonly scratchDirectory: string;
   /** Absolute folder of a vault that lies on this machine; undefined elsewhere. */
   readonly vaultDirectory: string | undefined;
@@ -60,10 +60,14 @@ export interface DatabaseCapturing extends AsyncDisposable {
  * nothing until it is used and a vault is only made by operations that write to it.
  */
 export interface ContextProvider extends AsyncDisposable {
-  /**
-   * The context, opened on the first call and shared by later ones.
-   *
-   * @param access `create` makes a vault that is not there; `existing` fails with `not-found`
-   */
-  open(access: "existing" | "create", signal: AbortSignal): Promise<OperationContext>;
+  /** The context, opened on the first call and shared by later ones. @throws {BackupError} `not-found` if there is no vault and `access` is not `create` */
+  open(access: Access, signal: AbortSignal): Promise<OperationContext>;
 }
+
+/**
+ * How much an operation needs to be there.
+ * - `vault`: the vault only, so that it can be listed where nothing else may be written
+ * - `state`: also the state and scratch folders
+ * - `create`: both, and the vault is made if it is not there
+ */
+export type Access = "vault" | "state" | "create";

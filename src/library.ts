@@ -1,0 +1,65 @@
+/**
+ * The library: what a program that takes its own backups imports.
+ *
+ * @example
+ * ```ts
+ * import { createBackupManager } from "vertex-backup";
+ *
+ * await using manager = createBackupManager({
+ *   vault: "./backups",
+ *   sources: [{ name: "shop", databases: ["./app.db"], storage: ["./uploads"] }],
+ * });
+ * const { backup } = await manager.createBackup();
+ * console.log(backup.id);
+ * ```
+ *
+ * @module
+ */
+
+export type {
+  DatabaseConfiguration,
+  FolderConfiguration,
+  ManagerConfiguration,
+  ReferenceConfiguration,
+  SourceConfiguration,
+} from "./app/configuration.ts";
+export { createBackupManager, type ManagerOptions } from "./app/create-backup-manager.ts";
+export type {
+  Backup,
+  BackupCounts,
+  BackupDatabase,
+  BackupFile,
+  BackupState,
+  BackupType,
+  DatabaseCheck,
+  Problem,
+  ProblemKind,
+} from "./domain/backup.ts";
+export type { Clock } from "./domain/clock.ts";
+export { BackupError, type ErrorKind, isBackupError } from "./domain/error.ts";
+export type { Observer, Phase, Progress } from "./domain/progress.ts";
+export { defaultRetention, type KeepReason, type RetentionRules } from "./domain/retention.ts";
+export type { BackupManager } from "./operations/backup-manager.ts";
+export type {
+  BackUpAllRequest,
+  BackUpRequest,
+  BackUpResult,
+  ListRequest,
+  ReferenceOptions,
+  RestoreChange,
+  RestorePlan,
+  RestoreRequest,
+  RestoreResult,
+  RestoreTargetPlan,
+  RotateRequest,
+  RotateResult,
+  RotationDecision,
+  RunOptions,
+  SourceOutcome,
+  StatsResult,
+  TypeStats,
+  UndoResult,
+  VerifiedBackup,
+  VerifyRequest,
+  VerifyResult,
+} from "./operations/requests.ts";
