@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Backup } from "./backup.ts";
+import { findBackup, findByFileName, isPathReference } from "./backup-reference.ts";
+import { isBackupError } from "./error.ts";
+
+function backup(id: string, changes: Partial<Backup> = {}): Backup {
+  const type = id.startsWith("full") ? "full" : id.startsWith("db") ? "database" : "storage";
+  return {
+    id,
+    type,
+    source: "shop",
+    state: "good",
+    safety: false,
+    files: [],
+    ...changes,
+  } as unknown as Backup;
+}
+
+const newestFirst = [
+  backup("db_backup_20240103_120000", { state: "damaged" }),
+  backup("db_backup_20240102_120000-2"),
+  backup("db_backup_20240102_120000", { safety: true }),
+  backup("full_backup_20240101_020000", {
+    files: [{ name: "database/db_backup_20240101_020000.db", role: "database", sizeBytes: 1 }],
+  }),
+];
+const any = { preferTrusted: false };
+
+test("findBackup() takes an id, or the beginning that only one id has", () => {
+  assert.equal(findBackup(newestFirst, "db_backup_20240102_120000", any).safety, true);
+  assert.equal(findBackup(newestFirst, "full", any).type, "full");
+  assert.equal(findBackup(newestFirst, "db_backup_20240103", any), newestFirst[0]);
+});
+
+test("findBackup() refuses a beginning of several ids, and one of none", () => {
+  assert.throws(
+    () => findBackup(newestFirst, "db_backup_20240102_12", any),
+    (error) => isBackupError(error, "invalid-input") && /db_backup_20240102_120000-2/.test(error.hint ?? ""),
+  );
+  for (const none of ["", "nope", "db_backup_20240102_120000-23"]) {
+    assert.throws(
+      () => findBackup(newestFirst, none, any),
+      (error) => isBackupError(error, "not-found"),
+    );
+  }
+});
+
+test("findBackup() takes latest as the newest, or as the newest that can be trusted", () => {
+  assert.equal(findBackup(newestFirst, "latest", any), newestFirst[0]);
+  assert.equal(findBackup(newestFirst, "latest", { preferTrusted: true }), newestFirst[1]);
+  assert.equal(findBackup(newestFirst, "latest", { type: "full", preferTrusted: true }), newestFirst[3]);
+  const onlyBad = newestFirst.slice(0, 1);
+  assert.equal(findBackup(onlyBad, "latest", { preferTrusted: true }), newestFirst[0]);
+});
+
+test("findBackup() wants the source named where the vault holds several", () => {
+  const two = [...newestFirst, backup("db_backup_20230101_120000", { source: "blog" })];
+  assert.throws(
+    () => findBackup(two, "latest", any),
+    (error) => isBackupError(error, "invalid-input") && /blog, shop/.test(error.hint ?? ""),
+  );
+  assert.equal(findBackup(two, "latest", { source: "blog", preferTrusted: false }), two.at(-1));
+  assert.throws(
+    () => findBackup(two, "latest", { source: "wiki", preferTrusted: false }),
+    (error) => isBackupError(error, "not-found") && /of wiki/.test(error.message),
+  );
+});
+
+test("findByFileName() finds the backup a file of the vault belongs to", () => {
+  const found = findByFileName(newestFirst, "database/db_backup_20240101_020000.db");
+  assert.equal(found?.backup.type, "full");
+  assert.equal(findByFileName(newestFirst, "database/else.db"), undefined);
+});
+
+test("isPathReference() tells paths from ids", () => {
+  for (const path of ["./x", "backups/database/a.db", "a.db", "a.tar.gz", "a.tar", "a.json"]) {
+    assert.equal(isPathReference(path), true, path);
+  }
+  for (const id of ["latest", "db_backup_20240101_120000", "full_backup_20240101_120000-2"]) {
+    assert.equal(isPathReference(id), false, id);
+  }
+});
