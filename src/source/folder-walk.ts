@@ -14,6 +14,7 @@ import { isLargeDirectory, type NameSource, namesFromSorted, readNames } from ".
 import { absolutePath, displayEntryPath, entryName, joinEntryPath, parentEntryPath } from "./entry-path.ts";
 import { type PathRules, pathRules } from "./exclude-rules.ts";
 import { isLiveSidecar } from "./live-sidecar.ts";
+import { isRestoreLeftover } from "./staging-names.ts";
 import type { ReportProblem, WalkOptions } from "./walk-folder.ts";
 
 /** What a step came to: one name looked at, the end, or a directory so large that the caller reads it. */
@@ -95,7 +96,7 @@ export class FolderWalk {
       this.#levels.pop();
       return "entry";
     }
-    if (level.skip?.has(name)) return "entry";
+    if (level.skip?.has(name) || isRestoreLeftover(name)) return "entry";
     const path = joinEntryPath(level.path, name);
     const absolute = absolutePath(level.directory, name);
     const stats = this.#look(path, absolute);

@@ -54,13 +54,6 @@ export interface SwapArea {
   readonly targets: readonly string[];
 }
 
-/** Something inside a folder that is replaced which is not part of the restore, and stays: it moves on from the old folder into the new one. */
-export interface SwapCarry {
-  readonly from: ByteString;
-  readonly to: ByteString;
-  readonly database: boolean;
-}
-
 /** A database that is written through SQLite instead of being swapped. */
 export interface LiveTarget {
   readonly name: string;
@@ -80,7 +73,6 @@ export interface RestoreJournal {
   readonly backupId: string;
   readonly state: JournalState;
   readonly areas: readonly SwapArea[];
-  readonly carries: readonly SwapCarry[];
   readonly live: readonly LiveTarget[];
   readonly safetyBackupId?: string;
 }

@@ -28,8 +28,6 @@ const oldState: Record<string, string> = {
   "app/other.txt": "not a target",
   "uploads/a.jpg": "old a",
   "uploads/gone.jpg": "removed by the restore",
-  "uploads/inner.db": "carried",
-  "uploads/inner.db-wal": "carried wal",
   "part/keep.txt": "stays",
   "part/deep/one.txt": "old one",
   "mount/x.txt": "old x",
@@ -41,8 +39,6 @@ const newState: Record<string, string> = {
   "app/other.txt": "not a target",
   "uploads/a.jpg": "new a",
   "uploads/sub/b.jpg": "new b",
-  "uploads/inner.db": "carried",
-  "uploads/inner.db-wal": "carried wal",
   "part/keep.txt": "stays",
   "part/deep/one.txt": "new one",
   "part/deep/two.txt": "new two",
@@ -121,13 +117,6 @@ function makeScene(): Scene {
     backupId: "db_backup_20240101_120000",
     state: "staged",
     areas,
-    carries: [
-      {
-        from: bytes(`${areas[1]?.previous}/uploads/inner.db`),
-        to: bytes(join(root, "uploads/inner.db")),
-        database: true,
-      },
-    ],
     live: [],
   };
   return { directory, journal, store: (disk) => new RestoreJournalStore(join(directory, "state"), disk) };

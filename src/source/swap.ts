@@ -13,7 +13,7 @@
 
 import { posix } from "node:path";
 import { asByteString, type ByteString } from "../domain/byte-string.ts";
-import type { JournalState, RestoreJournal, SwapArea, SwapCarry, SwapSlot } from "./restore-journal.ts";
+import type { JournalState, RestoreJournal, SwapArea, SwapSlot } from "./restore-journal.ts";
 import { sidecarSuffixes } from "./restore-journal.ts";
 import type { SwapDisk } from "./swap-disk.ts";
 
@@ -48,10 +48,6 @@ export async function swapBack(
 ): Promise<RestoreJournal> {
   const current = journal.state === "reverting" ? journal : await writeState(journal, "reverting");
   const touched = new Set<ByteString>();
-  for (const carry of current.carries) {
-    // Unless the old folder is aside, what stays in it has never moved on.
-    if (await disk.exists(parentOf(carry.from))) await moveAll(carry, disk, touched, "back");
-  }
   for (const area of current.areas) {
     for (const slot of area.slots) {
       if (slot.arrives) await takeBack(area, slot, disk, touched);
@@ -98,7 +94,6 @@ async function fill(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
       if (slot.arrives) await moveIn(area, slot, disk, touched);
     }
   }
-  for (const carry of journal.carries) await moveAll(carry, disk, touched, "on");
   for (const area of journal.areas) {
     if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.after);
   }
@@ -143,19 +138,6 @@ async function moveSlot(
 ): Promise<void> {
   for (const name of namesOf(slot)) {
     await moveIfFree(within(from, name), within(to, name), disk, touched);
-  }
-}
-
-async function moveAll(
-  carry: SwapCarry,
-  disk: SwapDisk,
-  touched: Set<ByteString>,
-  way: "on" | "back",
-): Promise<void> {
-  const [from, to] = way === "on" ? [carry.from, carry.to] : [carry.to, carry.from];
-  const suffixes = carry.database ? ["", ...sidecarSuffixes] : [""];
-  for (const suffix of suffixes) {
-    await moveIfFree(asByteString(from + suffix), asByteString(to + suffix), disk, touched);
   }
 }
 
