@@ -106,6 +106,8 @@ export interface Backup {
   /** Taken before a restore; never counted or removed by rotation. */
   readonly safety: boolean;
   readonly pinned: boolean;
+  /** Present and true on what no rotation may touch: files that are not ours, or that this version cannot read (I5). */
+  readonly neverRemoved?: boolean;
   readonly tags: readonly string[];
   /** Bytes protected: databases and files as they were. */
   readonly sourceBytes: number;
