@@ -1,5 +1,6 @@
 /**
- * Tells a database's journal that came and went from a file somebody deleted.
+ * Knows the files a database at work makes and deletes beside itself from files of
+ * people that have such names.
  *
  * @module
  */
@@ -7,6 +8,7 @@
 import { type BigIntStats, lstatSync } from "node:fs";
 import { asByteString, type ByteString, byteStringToPath } from "../domain/byte-string.ts";
 import { isSqliteHeader, magicBytes } from "../format/sqlite/header.ts";
+import { journalHeaderBytes } from "../format/sqlite/journal.ts";
 import { sidecarSuffixes } from "../format/sqlite/sidecar.ts";
 import { absolutePath } from "./entry-path.ts";
 import { openInodesOfThisProcess, readFileHead } from "./file-head.ts";
@@ -32,4 +34,19 @@ function fileStats(path: ByteString): BigIntStats | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Tells whether these are the first bytes of a journal whose transaction has not been
+ * synced yet: until then SQLite leaves magic and record count zero (pager.c,
+ * writeJournalHdr), and only sector size and page size are there to know it by.
+ * Such a journal is never played back, and is gone with the commit.
+ */
+export function isUnsyncedJournal(firstBytes: Buffer, pageSizeBytes: number): boolean {
+  if (firstBytes.length < journalHeaderBytes) return false;
+  if (!firstBytes.subarray(0, 12).every((byte) => byte === 0)) return false;
+  const sectorSize = firstBytes.readUInt32BE(20);
+  const isPowerOfTwo = (sectorSize & (sectorSize - 1)) === 0;
+  const isSectorSize = isPowerOfTwo && sectorSize >= 32 && sectorSize <= 65_536;
+  return isSectorSize && firstBytes.readUInt32BE(24) === pageSizeBytes;
 }

@@ -215,8 +215,10 @@ test("walkFolder() reports what vanishes, but not the journal of a database at w
 test("walkFolder() reads a directory too large for one call in order and to the end", async (t) => {
   const root = makeRoot(t);
   mkdirSync(join(root, "many"));
-  const count = 16_000;
-  for (let i = 0; i < count; i++) mkdirSync(join(root, "many", `${"n".repeat(30)}${(i * 7919) % 16_001}`));
+  // 200 bytes a name make the directory large on ext4 and overlay; on tmpfs it is read in one call.
+  const count = 2000;
+  for (let i = 0; i < count; i++)
+    symlinkSync("x", join(root, "many", `${"n".repeat(200)}${(i * 7919) % 2003}`));
   writeFileSync(join(root, "many-after"), "");
   const [entries, problems] = await walk(root);
   const inOrder = paths(entries).toSorted((a, b) => compareEntryPaths(asByteString(a), asByteString(b)));
