@@ -50,6 +50,18 @@ export class RunLog implements Observer {
     this.#observer.warning(message);
   }
 
+  /**
+   * What a vault's writer reports to. It counts the problems it meets itself, so they are
+   * passed on but not counted again.
+   */
+  forWriter(): Observer {
+    return {
+      progress: (progress) => this.progress(progress),
+      warning: (message) => this.warning(message),
+      problem: (problem) => this.#observer.problem(problem),
+    };
+  }
+
   problem(problem: Problem): void {
     this.problemCount++;
     if (this.problems.length < problemsKeptMax) this.problems.push(problem);

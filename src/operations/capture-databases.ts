@@ -1,0 +1,167 @@
+/**
+ * Captures the declared databases of a source, before any file is read (mission J2).
+ *
+ * @module
+ */
+
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { DatabaseCheck } from "../domain/backup.ts";
+import { byteStringFromText } from "../domain/byte-string.ts";
+import { BackupError } from "../domain/error.ts";
+import type { CapturedImage } from "../source/capture.ts";
+import type { DatabaseImage } from "../vault/vault.ts";
+import { mapBounded } from "./bounded.ts";
+import type { OperationContext } from "./context.ts";
+import type { DatabaseSource } from "./requests.ts";
+import type { RunLog } from "./run-log.ts";
+import { uniqueName } from "./scratch.ts";
+
+/** A declared database and what became of it. */
+export interface CapturedDatabase {
+  readonly database: DatabaseSource;
+  /** Undefined where it could not be captured. */
+  readonly image: DatabaseImage | undefined;
+  /** Is the live file of zero bytes? */
+  readonly empty: boolean;
+}
+
+export interface CaptureOptions {
+  readonly check: Exclude<DatabaseCheck["method"], "not-run">;
+  /** Private folder for the images. */
+  readonly imageDirectory: string;
+  readonly log: RunLog;
+}
+
+/** Each capture reads one disk and fills one core; more at once only get in each other's way. */
+const capturesAtOnce = 2;
+
+/** Longer than any sane transaction; an app that holds its database longer than this is stuck. */
+const busyTimeoutMs = 30_000;
+
+/**
+ * Captures all databases, two at a time, in the order given. One that cannot be captured
+ * is a problem that the log hears of, not an error. Images are the caller's to remove.
+ *
+ * @throws {BackupError} `no-space`
+ */
+export async function captureDatabases(
+  context: OperationContext,
+  databases: readonly DatabaseSource[],
+  options: CaptureOptions,
+  signal: AbortSignal,
+): Promise<readonly CapturedDatabase[]> {
+  await refuseIfTooLarge(context, databases, signal);
+  const progress = new CaptureProgress(options.log, databases.length);
+  return await mapBounded(databases, capturesAtOnce, async (database) => {
+    signal.throwIfAborted();
+    const captured = await captureOne(context, database, { ...options, progress }, signal);
+    progress.finished(database);
+    return captured;
+  });
+}
+
+async function captureOne(
+  context: OperationContext,
+  database: DatabaseSource,
+  { check, imageDirectory, log, progress }: CaptureOptions & { readonly progress: CaptureProgress },
+  signal: AbortSignal,
+): Promise<CapturedDatabase> {
+  await using capturer = context.openCapturer();
+  const imagePath = join(imageDirectory, uniqueName(context));
+  try {
+    const outcome = await capturer.capture(
+      { path: byteStringFromText(database.path), imagePath, trust: "declared", check, busyTimeoutMs },
+      (bytesDone, bytesTotal) => progress.update(database, bytesDone, bytesTotal),
+      signal,
+    );
+    if (outcome.outcome === "refused") {
+      log.problem({ kind: "unreadable", path: database.path, message: outcome.message });
+      return { database, image: undefined, empty: false };
+    }
+    for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);
+    const empty = outcome.image.method === "empty";
+    return { database, image: describeImage(database, outcome.image), empty };
+  } catch (error) {
+    await rm(imagePath, { force: true });
+    throw error;
+  }
+}
+
+function describeImage(database: DatabaseSource, image: CapturedImage): DatabaseImage {
+  const { imagePath, sizeBytes, pageSizeBytes, journalMode, check, mode, uid, gid } = image;
+  const { name, path } = database;
+  return { name, path, imagePath, sizeBytes, pageSizeBytes, journalMode, check, mode, uid, gid };
+}
+
+/** Says so before minutes of copying rather than after. */
+async function refuseIfTooLarge(
+  context: OperationContext,
+  databases: readonly DatabaseSource[],
+  signal: AbortSignal,
+): Promise<void> {
+  const freeBytes = await context.vault.freeBytes(signal);
+  if (freeBytes === undefined) return;
+  const sizes = await Promise.all(databases.map((database) => sizeOf(database.path)));
+  const neededBytes = sizes.reduce((sum, size) => sum + size, 0);
+  if (neededBytes <= freeBytes) return;
+  throw new BackupError(
+    "no-space",
+    `Cannot back up to ${context.vault.location}: ${freeBytes} bytes are free, the databases need ${neededBytes}`,
+    {
+      details: { free_bytes: freeBytes, needed_bytes: neededBytes },
+      hint: "Free some space there, or let rotation keep fewer backups.",
+    },
+  );
+}
+
+async function sizeOf(path: string): Promise<number> {
+  // A file that is not there is reported by the capture.
+  return await stat(path).then(
+    (stats) => stats.size,
+    () => 0,
+  );
+}
+
+/** Adds up the progress of several captures. */
+class CaptureProgress {
+  readonly #log: RunLog;
+  readonly #itemsTotal: number;
+  readonly #parts = new Map<DatabaseSource, { readonly done: number; readonly total: number }>();
+  #itemsDone = 0;
+
+  constructor(log: RunLog, itemsTotal: number) {
+    this.#log = log;
+    this.#itemsTotal = itemsTotal;
+  }
+
+  update(database: DatabaseSource, done: number, total: number): void {
+    // Never down, although a capture that starts again counts from 0.
+    const before = this.#parts.get(database)?.done ?? 0;
+    this.#parts.set(database, { done: Math.max(done, before), total: Math.max(total, before) });
+    this.#log.progress({ ...this.#sums(), current: database.path });
+  }
+
+  finished(database: DatabaseSource): void {
+    this.#itemsDone++;
+    const part = this.#parts.get(database);
+    if (part !== undefined) this.#parts.set(database, { done: part.total, total: part.total });
+    this.#log.finalProgress({ ...this.#sums(), current: database.path });
+  }
+
+  #sums(): {
+    phase: "capture";
+    bytesDone: number;
+    bytesTotal: number;
+    itemsDone: number;
+    itemsTotal: number;
+  } {
+    let [bytesDone, bytesTotal] = [0, 0];
+    for (const { done, total } of this.#parts.values()) {
+      bytesDone += done;
+      bytesTotal += total;
+    }
+    const [itemsDone, itemsTotal] = [this.#itemsDone, this.#itemsTotal];
+    return { phase: "capture", bytesDone, bytesTotal, itemsDone, itemsTotal };
+  }
+}
