@@ -1,0 +1,88 @@
+/**
+ * `rotate`: removes what no retention rule keeps, or shows what would go.
+ *
+ * @module
+ */
+
+import { toSnakeCase } from "../../contract/snake-case.ts";
+import type { BackupType } from "../../domain/backup.ts";
+import type { RetentionRules } from "../../domain/retention.ts";
+import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
+import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
+import { positiveInteger, typeOption } from "../option-values.ts";
+import { decisionTable, rotationSummary } from "../render/rotation.ts";
+
+interface RotateOptions {
+  readonly type?: BackupType;
+  readonly keepLast?: number;
+  readonly keepHourly?: number;
+  readonly keepDaily?: number;
+  readonly keepWeekly?: number;
+  readonly keepMonthly?: number;
+  readonly keepYearly?: number;
+  readonly keepWithin?: string;
+  readonly dryRun?: boolean;
+}
+
+/** The command as the registry lists it. */
+export const rotateCommand: CommandModule = {
+  examples: [
+    { line: "vertex-backup rotate --dry-run", text: "every backup with the reason it stays or goes" },
+    { line: "vertex-backup rotate", text: "by the configured rules, else 7 last + 14 daily + 8 weekly" },
+    { line: "vertex-backup rotate --keep-last 7 --keep-daily 14 --keep-monthly 12", text: "by these rules" },
+    { line: "vertex-backup rotate --type database --keep-within 1m", text: "database backups of one month" },
+  ],
+  define: (command, run) => {
+    command
+      .addOption(typeOption("only backups of this type"))
+      .option("--keep-last <n>", "keep the newest N", positiveInteger)
+      .option(
+        "--keep-hourly <n>",
+        "keep the newest of each of the last N hours with backups",
+        positiveInteger,
+      )
+      .option("--keep-daily <n>", "the same for days", positiveInteger)
+      .option("--keep-weekly <n>", "the same for weeks", positiveInteger)
+      .option("--keep-monthly <n>", "the same for months", positiveInteger)
+      .option("--keep-yearly <n>", "the same for years", positiveInteger)
+      .option("--keep-within <age>", "keep everything younger, e.g. 1y5m7d2h (m is months)")
+      .option("-n, --dry-run", "remove nothing, show what would go and why")
+      .action((options: RotateOptions) => run((context) => rotate(context, options)));
+  },
+};
+
+async function rotate(context: CommandContext, options: RotateOptions): Promise<ExitCode> {
+  const rules = givenRules(options);
+  const { manager } = await context.openManager();
+  await using _closing = manager;
+  const result = await manager.rotateBackups({
+    ...operationOptions(context),
+    ...(options.type === undefined ? {} : { type: options.type }),
+    ...(rules === undefined ? {} : { rules }),
+    dryRun: options.dryRun === true,
+  });
+  context.progress.clear();
+  const { output } = context;
+  const text = (): string[] => {
+    const table = decisionTable(result, context.io.clock.now(), output.width, output.palette);
+    const wanted = result.dryRun || context.options.verbose === true;
+    return [...(wanted ? table : []), ...rotationSummary(result, output.palette)];
+  };
+  if (result.dryRun) output.answer(() => toSnakeCase(result), text);
+  else output.report(() => toSnakeCase(result), text);
+  return result.held.length > 0 ? exitCodeIncomplete : 0;
+}
+
+/** The rules of the command line; undefined where none is given and the configured ones hold. */
+function givenRules(options: RotateOptions): RetentionRules | undefined {
+  const rules: RetentionRules = {
+    ...(options.keepLast === undefined ? {} : { last: options.keepLast }),
+    ...(options.keepHourly === undefined ? {} : { hourly: options.keepHourly }),
+    ...(options.keepDaily === undefined ? {} : { daily: options.keepDaily }),
+    ...(options.keepWeekly === undefined ? {} : { weekly: options.keepWeekly }),
+    ...(options.keepMonthly === undefined ? {} : { monthly: options.keepMonthly }),
+    ...(options.keepYearly === undefined ? {} : { yearly: options.keepYearly }),
+    ...(options.keepWithin === undefined ? {} : { within: options.keepWithin }),
+  };
+  return Object.keys(rules).length === 0 ? undefined : rules;
+}

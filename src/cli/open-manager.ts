@@ -1,0 +1,62 @@
+/**
+ * From options to a manager: reads the configuration and applies what the command
+ * line says on top of it. Loaded only by commands that touch a vault.
+ *
+ * @module
+ */
+
+import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "../app/configuration.ts";
+import type { FolderOverrides, GlobalOptions, OpenedManager } from "./command.ts";
+import type { CliIo } from "./io.ts";
+
+/** @throws {BackupError} `invalid-input` or `not-found` for a configuration that cannot be used */
+export async function openManager(
+  options: GlobalOptions,
+  folders: FolderOverrides,
+  io: CliIo,
+): Promise<OpenedManager> {
+  const [{ loadConfiguration }, { createBackupManager }] = await Promise.all([
+    import("../app/load-configuration.ts"),
+    import("../app/create-backup-manager.ts"),
+  ]);
+  const loaded = await loadConfiguration(
+    {
+      ...(options.config === undefined ? {} : { config: options.config }),
+      ...(options.vault === undefined ? {} : { vault: options.vault }),
+      databases: options.database ?? [],
+      storage: options.storage ?? [],
+    },
+    io.env,
+    process.cwd(),
+  );
+  const isNamed = (options.database ?? []).length + (options.storage ?? []).length > 0;
+  const named = isNamed ? options.source : undefined;
+  const sources = (loaded.configuration.sources ?? []).map((source) =>
+    adjustSource({ ...source, name: named ?? source.name }, folders),
+  );
+  const configuration: ManagerConfiguration = {
+    ...loaded.configuration,
+    sources,
+    ...(options.lockWait === undefined ? {} : { lockWaitMs: options.lockWait }),
+  };
+  return {
+    manager: createBackupManager(configuration, { clock: io.clock }),
+    vault: configuration.vault,
+    sourceNames: sources.map((source) => source.name),
+    defaultType: loaded.type,
+  };
+}
+
+/** The source with the folder options of the command line added to each of its folders. */
+function adjustSource(source: SourceConfiguration, folders: FolderOverrides): SourceConfiguration {
+  const storage = (source.storage ?? []).map((given): FolderConfiguration => {
+    const folder = typeof given === "string" ? { path: given } : given;
+    return {
+      ...folder,
+      exclude: [...(folder.exclude ?? []), ...(folders.exclude ?? [])],
+      ...(folders.oneFileSystem === true ? { oneFileSystem: true } : {}),
+      ...(folders.excludeCaches === true ? { excludeCaches: true } : {}),
+    };
+  });
+  return { ...source, storage };
+}

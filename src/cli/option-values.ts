@@ -1,0 +1,69 @@
+/**
+ * Reads the values of options. What cannot be read is a usage error that names
+ * the option, the value and an example.
+ *
+ * @module
+ */
+
+import { InvalidArgumentError, Option } from "commander";
+import { backupTypes } from "../domain/backup.ts";
+import { BackupError, errorText } from "../domain/error.ts";
+import { parseWait } from "../domain/units.ts";
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
+}
+
+/** A whole number of at least 1. */
+export function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (/^\d+$/.test(value) && Number.isSafeInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError("Wanted a whole number of at least 1.");
+}
+
+/** A gzip level, 1 to 9. */
+export function gzipLevel(value: string): number {
+  if (/^[1-9]$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("Wanted 1 (fast) to 9 (small).");
+}
+
+/** A time to wait, in milliseconds. @throws {BackupError} `invalid-input` */
+export function waitMs(value: string): number {
+  try {
+    return parseWait(value);
+  } catch (error) {
+    throw unreadable(errorText(error), "Write for example 90s, 10m or 1h30m; 0 does not wait at all.", error);
+  }
+}
+
+const ageUnitsMs: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };
+
+/**
+ * Milliseconds since 1970 of `2024-01-31`, `2024-01-31 12:00` (local time), an ISO time, or an
+ * age such as `7d`. A day alone means its first moment, or its last with `endOfDay`.
+ *
+ * @throws {BackupError} `invalid-input` for anything else
+ */
+export function momentMs(value: string, nowMs: number, endOfDay: boolean): number {
+  const age = /^(\d{1,5})([hdw])$/.exec(value);
+  if (age !== null) return nowMs - Number(age[1]) * ageUnitsMs[age[2]!]!;
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(value);
+  const time = endOfDay ? "23:59:59.999" : "00:00";
+  const isTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(value);
+  const epochMs = isDay ? Date.parse(`${value}T${time}`) : isTime ? Date.parse(value.replace(" ", "T")) : NaN;
+  if (!Number.isNaN(epochMs)) return epochMs;
+  throw unreadable(
+    `Cannot read time "${value}": wanted a date or an age`,
+    "Write for example 2024-01-31, 2024-01-31T12:00 or 7d.",
+  );
+}
+
+function unreadable(message: string, hint: string, cause?: unknown): BackupError {
+  return new BackupError("invalid-input", message, { hint, cause });
+}
+
+/** `--type`, as every command that looks at backups takes it. */
+export function typeOption(description: string): Option {
+  return new Option("-t, --type <type>", description).choices(backupTypes);
+}

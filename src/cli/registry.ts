@@ -1,0 +1,79 @@
+/**
+ * Every command with its one-line summary. Only the file of the command that is
+ * used is loaded, so that `list` does not pay for `demo`. A test compares this
+ * list with the folder `commands/`.
+ *
+ * @module
+ */
+
+import type { CommandModule } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** In the order help shows them. */
+export const commandRegistry: readonly CommandEntry[] = [
+  {
+    name: "demo",
+    summary: "Try everything on a sample app: back up while it writes, restore, compare",
+    load: async () => (await import("./commands/demo.ts")).demoCommand,
+  },
+  {
+    name: "create",
+    summary: "Make a backup of a live database, a folder of files, or both",
+    load: async () => (await import("./commands/create.ts")).createCommand,
+  },
+  {
+    name: "list",
+    summary: "List the backups, newest first",
+    load: async () => (await import("./commands/list.ts")).listCommand,
+  },
+  {
+    name: "show",
+    summary: "Show one backup: files, databases, checks, problems, how to open it by hand",
+    load: async () => (await import("./commands/show.ts")).showCommand,
+  },
+  {
+    name: "stats",
+    summary: "Count and add up the backups of each type",
+    load: async () => (await import("./commands/stats.ts")).statsCommand,
+  },
+  {
+    name: "verify",
+    summary: "Read backups again and name everything that is wrong with them",
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
+  {
+    name: "restore",
+    summary: "Put a backup back, into place or into another folder; or undo the last restore",
+    load: async () => (await import("./commands/restore.ts")).restoreCommand,
+  },
+  {
+    name: "rotate",
+    summary: "Remove the backups that no rule keeps",
+    load: async () => (await import("./commands/rotate.ts")).rotateCommand,
+  },
+  {
+    name: "pin",
+    summary: "Keep a backup from being rotated away",
+    load: async () => (await import("./commands/pin.ts")).pinCommand,
+  },
+  {
+    name: "unpin",
+    summary: "Give a pinned backup back to rotation",
+    load: async () => (await import("./commands/unpin.ts")).unpinCommand,
+  },
+  {
+    name: "confirm",
+    summary: "Say that a suspect backup is as it should be, so that rotation goes on",
+    load: async () => (await import("./commands/confirm.ts")).confirmCommand,
+  },
+  {
+    name: "completion",
+    summary: "Print the completion script for bash, zsh or fish",
+    load: async () => (await import("./commands/completion.ts")).completionCommand,
+  },
+];

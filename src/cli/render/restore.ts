@@ -1,0 +1,99 @@
+/**
+ * Restore plans and results for people. The confirmation shows the same lines as
+ * `--dry-run`, so that what is agreed to is what was looked at.
+ *
+ * @module
+ */
+
+import { formatBytes, formatCount, formatQuantity } from "../../domain/units.ts";
+import type { RestoreChange, RestorePlan, RestoreResult } from "../../operations/requests.ts";
+import { formatMoment } from "./moment.ts";
+import type { Paint, Palette } from "./palette.ts";
+import { safeText } from "./safe-text.ts";
+import { formatState } from "./state.ts";
+import { renderTable } from "./table.ts";
+
+/** Where the safety backup goes. */
+export interface SafetyPlace {
+  readonly vault: string;
+}
+
+/** What a restore would do: the backup, its targets, the figures, the safety backup, the warnings. */
+export function planLines(plan: RestorePlan, safety: SafetyPlace, nowMs: number, palette: Palette): string[] {
+  const { backup } = plan;
+  const targets = renderTable(
+    [{ title: "" }, { title: "" }, { title: "" }, { title: "" }],
+    plan.targets.map(({ kind, name, path, exists }) => [
+      { text: exists ? "  replaces" : "  makes", ...(exists ? { paint: palette.yellow } : {}) },
+      { text: kind },
+      { text: safeText(name) },
+      { text: safeText(path) },
+    ]),
+    undefined,
+    palette.bold,
+  ).slice(1);
+  return [
+    `Restore ${palette.bold(safeText(backup.id))} (${backup.type}) of ${safeText(backup.source)}`,
+    `  from ${formatMoment(backup.startedAtMs, nowMs)}, ${formatState(backup, palette)}`,
+    ...targets,
+    ...figureLines(plan, palette).map((line) => `  ${line}`),
+    `  ${safetyLine(plan, safety)}`,
+    ...plan.warnings.map((warning) => palette.yellow(`  warning: ${safeText(warning)}`)),
+  ];
+}
+
+function figureLines(plan: RestorePlan, palette: Palette): string[] {
+  const figures = [
+    `${formatQuantity(plan.added, "file")} added`,
+    `${formatCount(plan.changed)} changed`,
+    `${formatCount(plan.removed)} removed`,
+    `${formatCount(plan.unchanged)} unchanged`,
+  ].join(", ");
+  const newer = `${formatQuantity(plan.newer, "file")} of the changed and removed: newer than the backup`;
+  return [
+    `${figures}; ${formatBytes(plan.bytesToWrite)} to write`,
+    ...(plan.newer > 0 ? [palette.yellow(newer)] : []),
+  ];
+}
+
+function safetyLine(plan: RestorePlan, safety: SafetyPlace): string {
+  const names = plan.targets.filter((target) => target.exists).map((target) => safeText(target.name));
+  return names.length === 0
+    ? "nothing is there yet, so no safety backup is needed"
+    : `first a safety backup of ${names.join(", ")} is taken into ${safeText(safety.vault)}`;
+}
+
+/** What happens to each path, as far as the plan lists them. */
+export function changeLines(plan: RestorePlan, palette: Palette): string[] {
+  const paints: Readonly<Record<RestoreChange["change"], Paint>> = {
+    add: palette.green,
+    change: palette.yellow,
+    remove: palette.red,
+  };
+  const lines = plan.changes.map(({ path, change, newer }) => {
+    const note = newer ? "  (newer than the backup)" : "";
+    return `  ${paints[change](change.padEnd(6))}  ${safeText(path)}${note}`;
+  });
+  const more = plan.added + plan.changed + plan.removed - lines.length;
+  return more > 0 ? [...lines, `  and ${formatCount(more)} more`] : lines;
+}
+
+/** What a restore did, and how to take it back. */
+export function restoredLines(result: RestoreResult, palette: Palette): string[] {
+  const written = `${formatQuantity(result.filesWritten, "file")}, ${formatBytes(result.bytesWritten)}`;
+  const { safetyBackupId, previousState } = result;
+  return [
+    palette.green(`Restored ${safeText(result.backup.id)}: ${written} written and verified`),
+    ...result.targets.map(({ path }) => `  ${safeText(path)}`),
+    ...(safetyBackupId === undefined ? [] : [`Safety backup: ${safeText(safetyBackupId)}`]),
+    ...(previousState.length === 0
+      ? []
+      : [
+          "What was there before is kept:",
+          ...previousState.map((path) => `  ${safeText(path)}`),
+          "Bring it back with: vertex-backup restore --undo",
+          "Delete it with: vertex-backup restore --discard",
+        ]),
+    ...result.warnings.map((warning) => palette.yellow(`warning: ${safeText(warning)}`)),
+  ];
+}

@@ -1,0 +1,54 @@
+/**
+ * What rotation decided, for people.
+ *
+ * @module
+ */
+
+import { formatAge, formatBytes, formatQuantity } from "../../domain/units.ts";
+import type { RotateResult } from "../../operations/requests.ts";
+import { formatLocalTime } from "./moment.ts";
+import type { Palette } from "./palette.ts";
+import { safeText } from "./safe-text.ts";
+import { type Column, renderTable } from "./table.ts";
+
+const columns: readonly Column[] = [
+  { title: "ID", shrinkTo: 20 },
+  { title: "SOURCE", optional: 2, shrinkTo: 8 },
+  { title: "TIME", optional: 1 },
+  { title: "AGE" },
+  { title: "SIZE", align: "right" },
+  { title: "DECISION" },
+  { title: "REASONS", shrinkTo: 10 },
+];
+
+/** Every backup with whether and why it stays. */
+export function decisionTable(
+  result: RotateResult,
+  nowMs: number,
+  width: number | undefined,
+  palette: Palette,
+): string[] {
+  const goes = result.dryRun ? "would go" : "removed";
+  const rows = result.decisions.map(({ backup, keep, reasons }) => [
+    { text: safeText(backup.id) },
+    { text: safeText(backup.source) },
+    { text: formatLocalTime(backup.startedAtMs) },
+    { text: formatAge(nowMs - backup.startedAtMs), paint: palette.dim },
+    { text: formatBytes(backup.storedBytes) },
+    keep ? { text: "stays", paint: palette.green } : { text: goes, paint: palette.yellow },
+    { text: keep ? safeText(reasons.join(", ")) : "no rule keeps it" },
+  ]);
+  return renderTable(columns, rows, width, palette.bold);
+}
+
+/** `2 backups removed, 1.2 GB freed; 14 stay`, and why rotation waits where it does. */
+export function rotationSummary(result: RotateResult, palette: Palette): string[] {
+  const kept = result.decisions.filter((decision) => decision.keep).length;
+  const removed = formatQuantity(result.removed.length, "backup");
+  const freed = formatBytes(result.freedBytes);
+  const verb = result.dryRun ? `${removed} would be removed, ${freed}` : `${removed} removed, ${freed}`;
+  return [
+    `${verb} freed; ${kept} stay`,
+    ...result.held.map((sentence) => palette.yellow(safeText(sentence))),
+  ];
+}

@@ -1,0 +1,21 @@
+/**
+ * The state of a backup as one coloured word.
+ *
+ * @module
+ */
+
+import type { Backup, BackupState } from "../../domain/backup.ts";
+import { safeText } from "./safe-text.ts";
+import type { Paint, Palette } from "./palette.ts";
+
+/** The colour of a state: green good, yellow wants a look, red damaged. */
+export function statePaint(state: BackupState, palette: Palette): Paint {
+  if (state === "good") return palette.green;
+  return state === "damaged" ? palette.red : palette.yellow;
+}
+
+/** `incomplete: 2 files could not be read`, coloured. */
+export function formatState(backup: Backup, palette: Palette): string {
+  const state = statePaint(backup.state, palette)(backup.state);
+  return backup.stateReason === "" ? state : `${state}: ${safeText(backup.stateReason)}`;
+}
