@@ -1,0 +1,90 @@
+/**
+ * The write-ahead log: section 4 of https://www.sqlite.org/fileformat2.html.
+ * Tells a log that holds something from one that is only lying there.
+ *
+ * @module
+ */
+
+/** Length of the header at the start of a log. */
+export const walHeaderBytes: number = 32;
+/** Length of the header before each page. */
+export const walFrameHeaderBytes: number = 24;
+
+const formatVersion = 3_007_000;
+
+export interface WalHeader {
+  readonly pageSizeBytes: number;
+  readonly checkpointSequence: number;
+  readonly salt1: number;
+  readonly salt2: number;
+}
+
+type Checksum = readonly [number, number];
+
+/** Tells whether a file starts like a write-ahead log. */
+export function hasWalMagic(firstBytes: Uint8Array): boolean {
+  return checksumIsLittleEndian(firstBytes) !== undefined;
+}
+
+/** Reads the header, or answers undefined where SQLite would not accept it (its checksum included). */
+export function parseWalHeader(bytes: Uint8Array): WalHeader | undefined {
+  const littleEndian = checksumIsLittleEndian(bytes);
+  if (littleEndian === undefined || bytes.length < walHeaderBytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, walHeaderBytes);
+  const sum = addToChecksum([0, 0], bytes.subarray(0, 24), littleEndian);
+  const pageSizeBytes = view.getUint32(8);
+  if (sum[0] !== view.getUint32(24) || sum[1] !== view.getUint32(28)) return undefined;
+  if (view.getUint32(4) !== formatVersion || !isPageSize(pageSizeBytes)) return undefined;
+  return {
+    pageSizeBytes,
+    checkpointSequence: view.getUint32(12),
+    salt1: view.getUint32(16),
+    salt2: view.getUint32(20),
+  };
+}
+
+/**
+ * Tells whether the log's first frame is one SQLite would read: salts of the
+ * header, a page number, a matching checksum. If it is not, no later frame
+ * counts either and the database file alone is what there is.
+ *
+ * @param bytes - The header and the whole first frame.
+ */
+export function firstFrameIsValid(bytes: Uint8Array): boolean {
+  const header = parseWalHeader(bytes);
+  if (header === undefined) return false;
+  const end = walHeaderBytes + walFrameHeaderBytes + header.pageSizeBytes;
+  if (bytes.length < end) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, end);
+  const frame = walHeaderBytes;
+  if (view.getUint32(frame) === 0) return false;
+  if (view.getUint32(frame + 8) !== header.salt1 || view.getUint32(frame + 12) !== header.salt2) return false;
+  const littleEndian = checksumIsLittleEndian(bytes) === true;
+  let sum: Checksum = [view.getUint32(24), view.getUint32(28)];
+  sum = addToChecksum(sum, bytes.subarray(frame, frame + 8), littleEndian);
+  sum = addToChecksum(sum, bytes.subarray(frame + walFrameHeaderBytes, end), littleEndian);
+  return sum[0] === view.getUint32(frame + 16) && sum[1] === view.getUint32(frame + 20);
+}
+
+/** The last bit of the magic says in which byte order checksums are computed (section 4.1). */
+function checksumIsLittleEndian(bytes: Uint8Array): boolean | undefined {
+  if (bytes.length < 4) return undefined;
+  const magic = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  if (magic === 0x377f0682) return true;
+  return magic === 0x377f0683 ? false : undefined;
+}
+
+/** Section 4.2. `bytes` has a length that is a multiple of 8. */
+function addToChecksum(start: Checksum, bytes: Uint8Array, littleEndian: boolean): Checksum {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let [s0, s1] = start;
+  for (let i = 0; i + 8 <= bytes.byteLength; i += 8) {
+    s0 = (s0 + view.getUint32(i, littleEndian) + s1) >>> 0;
+    s1 = (s1 + view.getUint32(i + 4, littleEndian) + s0) >>> 0;
+  }
+  return [s0, s1];
+}
+
+function isPageSize(size: number): boolean {
+  return size >= 512 && size <= 65_536 && (size & (size - 1)) === 0;
+}
