@@ -46,6 +46,8 @@ export interface SwapSlot {
 export interface SwapArea {
   readonly place: ByteString;
   readonly staging: ByteString;
+  /** What is removed when `staging` is of no more use: that directory itself, or one that holds it. */
+  readonly container: ByteString;
   readonly previous: ByteString;
   readonly slots: readonly SwapSlot[];
   /** Where `place` itself cannot be swapped (a mount point): what it is given afterwards, and what it had. */
@@ -59,7 +61,7 @@ export interface LiveTarget {
   readonly name: string;
   readonly path: string;
   /** The image to install, in a private folder of its own that is removed when the restore is done. */
-  readonly imagePath: string;
+  readonly imagePath: ByteString;
   readonly journalMode: string;
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { posix } from "node:path";
-import { type ByteString, byteStringFromText } from "../domain/byte-string.ts";
+import type { ByteString } from "../domain/byte-string.ts";
 import { BackupError, errorText } from "../domain/error.ts";
 import { type JournalState, journalTargets, pathsOverlap, type RestoreJournal } from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
@@ -124,7 +124,7 @@ async function takeBack(journal: RestoreJournal, tools: RecoveryTools): Promise<
 /** Removes what was built. The staging of an undo is the kept state of another restore, and stays. */
 async function dropStaging(journal: RestoreJournal, { disk, store }: RecoveryTools): Promise<void> {
   if (journal.kind === "restore") {
-    for (const area of journal.areas) await disk.removeTree(area.staging);
+    for (const area of journal.areas) await disk.removeTree(area.container);
   }
   await dropImages(journal, disk);
   await store.remove(journal.id);
@@ -135,8 +135,8 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
   const { disk, store } = tools;
   const touched = new Set<ByteString>();
   for (const area of journal.areas) {
-    await disk.removeEmptyDirectories(area.staging);
-    touched.add(posix.dirname(area.staging) as ByteString);
+    await disk.removeEmptyDirectories(area.container);
+    touched.add(posix.dirname(area.container) as ByteString);
   }
   await dropImages(journal, disk);
   await store.exclusively(async () => {
@@ -185,8 +185,7 @@ export async function discardKept(
 }
 
 async function dropImages(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
-  for (const target of journal.live)
-    await disk.removeTree(byteStringFromText(posix.dirname(target.imagePath)));
+  for (const target of journal.live) await disk.removeTree(posix.dirname(target.imagePath) as ByteString);
 }
 
 function stateWriter(

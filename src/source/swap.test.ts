@@ -76,6 +76,7 @@ function makeScene(): Scene {
   mkdirSync(join(directory, "state"), { mode: 0o700 });
   const area = (place: string, name: string, slots: SwapArea["slots"], target: string): SwapArea => ({
     place: bytes(join(root, place)),
+    container: bytes(join(root, name === "" ? place : dirname(target), stagingName(bytes(name), id))),
     staging: bytes(join(root, name === "" ? place : dirname(target), stagingName(bytes(name), id))),
     previous: bytes(join(root, name === "" ? place : dirname(target), previousName(bytes(name), id))),
     slots,
