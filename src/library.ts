@@ -40,6 +40,8 @@ export { BackupError, type ErrorKind, isBackupError } from "./domain/error.ts";
 export type { Observer, Phase, Progress } from "./domain/progress.ts";
 export { defaultRetention, type KeepReason, type RetentionRules } from "./domain/retention.ts";
 export type { BackupManager } from "./operations/backup-manager.ts";
+export type { RecoveredRestore } from "./operations/restore/recover.ts";
+export type { UndoRequest } from "./operations/restore/undo.ts";
 export type {
   BackUpAllRequest,
   BackUpRequest,

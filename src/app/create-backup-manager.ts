@@ -59,8 +59,8 @@ export function createBackupManager(
 
 /** Opens an archive vault in a local folder, once. */
 class LocalContexts implements ContextProvider {
+  readonly sources: readonly Source[];
   readonly #configuration: ManagerConfiguration;
-  readonly #sources: readonly Source[];
   readonly #clock: Clock;
   readonly #vaultDirectory: string;
   readonly #stateDirectory: string;
@@ -69,7 +69,7 @@ class LocalContexts implements ContextProvider {
 
   constructor(configuration: ManagerConfiguration, sources: readonly Source[], clock: Clock) {
     this.#configuration = configuration;
-    this.#sources = sources;
+    this.sources = sources;
     this.#clock = clock;
     this.#vaultDirectory = resolve(configuration.vault);
     this.#stateDirectory = resolve(configuration.state ?? defaultStateDirectory(process.env));
@@ -122,7 +122,7 @@ class LocalContexts implements ContextProvider {
     const vault = await openArchiveVault({ storage, machine, clock, toolVersion, create }, signal);
     return {
       vault,
-      sources: this.#sources,
+      sources: this.sources,
       retention: this.#configuration.retention ?? defaultRetention,
       clock,
       machine,

@@ -52,9 +52,9 @@ export function findBackup<B extends Backup>(
 }
 
 function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceScope): B {
-  // Safety backups and files that are not ours have to be named: neither is what "latest" promises.
+  // Safety backups and what is not ours or unreadable have to be named: none is what "latest" promises.
   const candidates = backups
-    .filter((backup) => !backup.safety && backup.state !== "unverified")
+    .filter((backup) => !backup.safety && backup.state !== "unverified" && backup.neverRemoved !== true)
     .filter((backup) => scope.source === undefined || backup.source === scope.source)
     .filter((backup) => scope.type === undefined || backup.type === scope.type);
   const sources = [...new Set(candidates.map((backup) => backup.source))];

@@ -29,7 +29,7 @@ export const defaultRetention: RetentionRules = { last: 7, daily: 14, weekly: 8 
 /** What retention looks at in a backup. */
 export type RetainedBackup = Pick<
   Backup,
-  "id" | "source" | "type" | "startedAtMs" | "state" | "stateReason" | "safety" | "pinned"
+  "id" | "source" | "type" | "startedAtMs" | "state" | "stateReason" | "safety" | "pinned" | "neverRemoved"
 >;
 
 export interface RetentionDecision<B> {
@@ -76,8 +76,8 @@ export function checkRetentionRules(rules: RetentionRules): void {
 /**
  * Decides for each backup whether it stays, per source and type.
  *
- * Safety backups, files that are not ours and backups dated in the future are neither
- * counted nor removed. I5: the newest good backup always stays, and an unconfirmed suspect
+ * Safety backups, files that are not ours or cannot be read, and backups dated in the future
+ * are neither counted nor removed. I5: the newest good backup always stays, and an unconfirmed suspect
  * one keeps everything of its source and type.
  *
  * @param nowMs Milliseconds since 1970
@@ -118,6 +118,7 @@ export function planRetention<B extends RetainedBackup>(
 function exemptionOf(backup: RetainedBackup, nowMs: number): KeepReason | undefined {
   if (backup.safety) return "safety backup";
   if (backup.state === "unverified") return "not made by this program";
+  if (backup.neverRemoved === true) return "cannot be read";
   if (backup.startedAtMs > nowMs + futureToleranceMs) return "dated in the future";
   return undefined;
 }

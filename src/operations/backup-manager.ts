@@ -7,9 +7,13 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
-import { BackupError } from "../domain/error.ts";
 import type { Observer } from "../domain/progress.ts";
-import type { ContextProvider } from "./context.ts";
+import { backUp, backUpAll } from "./back-up.ts";
+import { chooseSource, chooseType, refuseIfNoSource } from "./choose-source.ts";
+import type { Access, ContextProvider, OperationContext } from "./context.ts";
+import { findStoredBackup } from "./find-backup.ts";
+import { listBackups } from "./list-backups.ts";
+import { confirmBackup, pinBackup, unpinBackup } from "./pin.ts";
 import type {
   BackUpAllRequest,
   BackUpRequest,
@@ -23,11 +27,19 @@ import type {
   RotateResult,
   RunOptions,
   SourceOutcome,
+  Started,
   StatsResult,
   UndoResult,
   VerifyRequest,
   VerifyResult,
 } from "./requests.ts";
+import { type RecoveredRestore, recoverInterruptedRestores } from "./restore/recover.ts";
+import { planRestore, restore } from "./restore/restore.ts";
+import { discardPreviousState, type UndoRequest, undoRestore } from "./restore/undo.ts";
+import { rotateBackups } from "./rotate.ts";
+import { bothObservers } from "./run-log.ts";
+import { getBackupStats } from "./stats.ts";
+import { verifyBackup } from "./verify.ts";
 
 /**
  * Makes, lists, checks, rotates and restores the backups of one vault.
@@ -72,7 +84,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createBackup(request: BackUpRequest = {}): Promise<BackUpResult> {
-    return this.#missing("createBackup", request);
+    return this.#create(request, backUp, () =>
+      chooseType(chooseSource(this.#contexts.sources, request.source), request),
+    );
   }
 
   /**
@@ -127,7 +141,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createAllBackups(request: BackUpAllRequest = {}): Promise<readonly SourceOutcome[]> {
-    return this.#missing("createAllBackups", request);
+    return this.#create(request, backUpAll, () => refuseIfNoSource(this.#contexts.sources));
   }
 
   /**
@@ -142,7 +156,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   listBackups(request: ListRequest = {}): Promise<readonly Backup[]> {
-    return this.#missing("listBackups", request);
+    return this.#run("vault", request, listBackups);
   }
 
   /**
@@ -157,7 +171,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   getBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#missing(reference, options);
+    return this.#run("vault", options, (context, { source, type, signal }) =>
+      findStoredBackup(context, reference, { source, type, preferTrusted: false, signal }),
+    );
   }
 
   /**
@@ -173,7 +189,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   rotateBackups(request: RotateRequest = {}): Promise<RotateResult> {
-    return this.#missing("rotateBackups", request);
+    return this.#run("vault", request, rotateBackups);
   }
 
   /**
@@ -187,7 +203,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   planRestore(request: RestoreRequest): Promise<RestorePlan> {
-    return this.#missing("planRestore", request);
+    return this.#run("state", request, planRestore);
   }
 
   /**
@@ -204,7 +220,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   restoreBackup(request: RestoreRequest, plan?: RestorePlan): Promise<RestoreResult> {
-    return this.#missing(plan === undefined ? "restoreBackup" : "restoreBackup with a plan", request);
+    return this.#run("state", request, (context, started) => restore(context, started, plan));
   }
 
   /**
@@ -232,7 +248,7 @@ export class BackupManager implements AsyncDisposable {
   }
 
   /**
-   * Brings back what the last restore replaced.
+   * Brings back what a restore replaced; the last one unless another is named.
    *
    * @throws {BackupError} `not-found` if there is nothing to take back
    * @example
@@ -241,12 +257,12 @@ export class BackupManager implements AsyncDisposable {
    * console.log(restored);
    * ```
    */
-  undoRestore(options: RunOptions = {}): Promise<UndoResult> {
-    return this.#missing("undoRestore", options);
+  undoRestore(options: UndoRequest = {}): Promise<UndoResult> {
+    return this.#run("state", options, undoRestore);
   }
 
   /**
-   * Deletes the previous state that the last restore kept, after which it cannot be undone.
+   * Deletes the previous state that a restore kept, after which it cannot be undone.
    * Returns the absolute paths that are gone; none if nothing was kept.
    *
    * @example
@@ -254,8 +270,23 @@ export class BackupManager implements AsyncDisposable {
    * console.log(await manager.discardPreviousState());
    * ```
    */
-  discardPreviousState(options: RunOptions = {}): Promise<readonly string[]> {
-    return this.#missing("discardPreviousState", options);
+  discardPreviousState(options: UndoRequest = {}): Promise<readonly string[]> {
+    return this.#run("state", options, discardPreviousState);
+  }
+
+  /**
+   * Finishes restores whose process was killed, forward or back, on all their targets. Every
+   * other operation does this first, so that a program need only call it to learn the outcome.
+   *
+   * @example
+   * ```ts
+   * for (const { restoreId, direction } of await manager.recoverInterruptedRestores()) {
+   *   console.warn(`${restoreId} was taken ${direction}`);
+   * }
+   * ```
+   */
+  recoverInterruptedRestores(options: RunOptions = {}): Promise<readonly RecoveredRestore[]> {
+    return this.#open("state", options, (context, { signal }) => recoverInterruptedRestores(context, signal));
   }
 
   /**
@@ -268,7 +299,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   getBackupStats(options: RunOptions = {}): Promise<StatsResult> {
-    return this.#missing("getBackupStats", options);
+    return this.#run("vault", options, getBackupStats);
   }
 
   /**
@@ -283,7 +314,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   verifyBackup(request: VerifyRequest = {}): Promise<VerifyResult> {
-    return this.#missing("verifyBackup", request);
+    return this.#run("state", request, verifyBackup);
   }
 
   /**
@@ -296,7 +327,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   pinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#missing(reference, options);
+    return this.#run("vault", options, (context, started) => pinBackup(context, reference, started));
   }
 
   /**
@@ -308,7 +339,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   unpinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#missing(reference, options);
+    return this.#run("vault", options, (context, started) => unpinBackup(context, reference, started));
   }
 
   /**
@@ -324,7 +355,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   confirmBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#missing(reference, options);
+    return this.#run("vault", options, (context, started) => confirmBackup(context, reference, started));
   }
 
   /** Closes the vault. Operations that still run are not waited for; cancel them first. */
@@ -332,10 +363,41 @@ export class BackupManager implements AsyncDisposable {
     await this.#contexts[Symbol.asyncDispose]();
   }
 
-  async #missing(verb: string, options: RunOptions): Promise<never> {
-    const signal = options.signal ?? new AbortController().signal;
-    await this.#contexts.open("vault", signal);
-    this.#observer?.warning(verb);
-    throw new BackupError("unsupported", `Cannot run ${verb}: it is not there yet`);
+  /** @param check Refuses a request that makes no sense before a vault is made for it. */
+  async #create<R extends RunOptions, T>(
+    request: R,
+    operation: Operation<R, T>,
+    check: () => unknown,
+  ): Promise<T> {
+    check();
+    return await this.#run("create", request, operation);
+  }
+
+  async #run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
+    return await this.#open(access, request, async (context, started) => {
+      await recoverFirst(context, started);
+      return await operation(context, started);
+    });
+  }
+
+  async #open<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
+    const signal = request.signal ?? new AbortController().signal;
+    const observer = bothObservers(this.#observer, request.observer);
+    signal.throwIfAborted();
+    const context = await this.#contexts.open(access, signal);
+    return await operation(context, { ...request, signal, observer });
+  }
+}
+
+type Operation<R extends RunOptions, T> = (context: OperationContext, request: Started<R>) => Promise<T>;
+
+/** I4: a restore that was cut short is finished at the next start, whatever that is for. */
+async function recoverFirst(
+  context: OperationContext,
+  { signal, observer }: Started<RunOptions>,
+): Promise<void> {
+  for (const { restoreId, direction, targets } of await recoverInterruptedRestores(context, signal)) {
+    const outcome = direction === "forward" ? "completed" : "taken back";
+    observer.warning(`Restore ${restoreId}, which was interrupted, was ${outcome}: ${targets.join(", ")}`);
   }
 }

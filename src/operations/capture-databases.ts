@@ -4,18 +4,18 @@
  * @module
  */
 
-import { rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import type { DatabaseCheck } from "../domain/backup.ts";
 import { byteStringFromText } from "../domain/byte-string.ts";
 import { BackupError } from "../domain/error.ts";
 import type { CapturedImage } from "../source/capture.ts";
+import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
 import { mapBounded } from "./bounded.ts";
 import type { OperationContext } from "./context.ts";
+import type { ImagePlace } from "./image-place.ts";
 import type { DatabaseSource } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
-import { uniqueName } from "./scratch.ts";
 
 /** A declared database and what became of it. */
 export interface CapturedDatabase {
@@ -28,8 +28,8 @@ export interface CapturedDatabase {
 
 export interface CaptureOptions {
   readonly check: Exclude<DatabaseCheck["method"], "not-run">;
-  /** Private folder for the images. */
-  readonly imageDirectory: string;
+  readonly capturer: Pick<DatabaseCapturer, "capture">;
+  readonly images: ImagePlace;
   readonly log: RunLog;
 }
 
@@ -41,7 +41,7 @@ const busyTimeoutMs = 30_000;
 
 /**
  * Captures all databases, two at a time, in the order given. One that cannot be captured
- * is a problem that the log hears of, not an error. Images are the caller's to remove.
+ * is a problem that the log hears of, not an error.
  *
  * @throws {BackupError} `no-space`
  */
@@ -55,37 +55,30 @@ export async function captureDatabases(
   const progress = new CaptureProgress(options.log, databases.length);
   return await mapBounded(databases, capturesAtOnce, async (database) => {
     signal.throwIfAborted();
-    const captured = await captureOne(context, database, { ...options, progress }, signal);
+    const captured = await captureOne(database, { ...options, progress }, signal);
     progress.finished(database);
     return captured;
   });
 }
 
 async function captureOne(
-  context: OperationContext,
   database: DatabaseSource,
-  { check, imageDirectory, log, progress }: CaptureOptions & { readonly progress: CaptureProgress },
+  { check, capturer, images, log, progress }: CaptureOptions & { readonly progress: CaptureProgress },
   signal: AbortSignal,
 ): Promise<CapturedDatabase> {
-  await using capturer = context.openCapturer();
-  const imagePath = join(imageDirectory, uniqueName(context));
-  try {
-    const outcome = await capturer.capture(
-      { path: byteStringFromText(database.path), imagePath, trust: "declared", check, busyTimeoutMs },
-      (bytesDone, bytesTotal) => progress.update(database, bytesDone, bytesTotal),
-      signal,
-    );
-    if (outcome.outcome === "refused") {
-      log.problem({ kind: "unreadable", path: database.path, message: outcome.message });
-      return { database, image: undefined, empty: false };
-    }
-    for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);
-    const empty = outcome.image.method === "empty";
-    return { database, image: describeImage(database, outcome.image), empty };
-  } catch (error) {
-    await rm(imagePath, { force: true });
-    throw error;
+  const path = byteStringFromText(database.path);
+  const outcome = await capturer.capture(
+    { path, imagePath: images.newPath(), trust: "declared", check, busyTimeoutMs },
+    (bytesDone, bytesTotal) => progress.update(database, bytesDone, bytesTotal),
+    signal,
+  );
+  if (outcome.outcome === "refused") {
+    log.problem({ kind: "unreadable", path: database.path, message: outcome.message });
+    return { database, image: undefined, empty: false };
   }
+  for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);
+  const empty = outcome.image.method === "empty";
+  return { database, image: describeImage(database, outcome.image), empty };
 }
 
 function describeImage(database: DatabaseSource, image: CapturedImage): DatabaseImage {

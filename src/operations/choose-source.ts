@@ -10,15 +10,11 @@ import type { BackUpRequest, Source } from "./requests.ts";
 
 /** @throws {BackupError} `invalid-input` if the source is not configured, or not named where there are several */
 export function chooseSource(sources: readonly Source[], name: string | undefined): Source {
+  refuseIfNoSource(sources);
   const names = sources.map((source) => source.name).join(", ");
   const [first, second] = sources;
-  if (first === undefined) {
-    throw new BackupError("invalid-input", "Cannot back up: no source is configured", {
-      hint: "Name databases and folders, on the command line or in the configuration.",
-    });
-  }
   if (name === undefined) {
-    if (second === undefined) return first;
+    if (first !== undefined && second === undefined) return first;
     throw new BackupError("invalid-input", "Cannot back up: several sources are configured", {
       hint: `Name one of ${names}.`,
     });
@@ -27,6 +23,14 @@ export function chooseSource(sources: readonly Source[], name: string | undefine
   if (named !== undefined) return named;
   throw new BackupError("invalid-input", `Cannot back up source "${name}": it is not configured`, {
     hint: `Name one of ${names}.`,
+  });
+}
+
+/** @throws {BackupError} `invalid-input` */
+export function refuseIfNoSource(sources: readonly Source[]): void {
+  if (sources.length > 0) return;
+  throw new BackupError("invalid-input", "Cannot back up: no source is configured", {
+    hint: "Name databases and folders, on the command line or in the configuration.",
   });
 }
 

@@ -6,11 +6,10 @@
  * @module
  */
 
-import type { DatabaseCheck } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
-import type { CaptureOutcome, CaptureRequest } from "../source/capture.ts";
+import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
 
@@ -33,26 +32,8 @@ export interface OperationContext {
   /** How long to wait for another run before giving up as `locked`, milliseconds. */
   readonly lockWaitMs: number;
   readonly toolVersion: string;
-  /** Starts a capture process. The caller disposes of it. */
-  readonly openCapturer: () => DatabaseCapturing;
-}
-
-/** What operations need of a capturer: it opens databases in a child process, read-only, and never in this one. */
-export interface DatabaseCapturing extends AsyncDisposable {
-  /** Makes a consistent image of a live database. A refusal is an answer, not an error. */
-  capture(
-    request: CaptureRequest,
-    onProgress: (bytesDone: number, bytesTotal: number) => void,
-    signal: AbortSignal,
-  ): Promise<CaptureOutcome>;
-  /** Opens an image that lies in a private file and checks it. */
-  checkImage(
-    imagePath: string,
-    method: "quick_check" | "integrity_check",
-    signal: AbortSignal,
-  ): Promise<DatabaseCheck>;
-  /** All distinct text values of a column of an image, in no promised order. */
-  columnValues(imagePath: string, table: string, column: string, signal: AbortSignal): AsyncIterable<string>;
+  /** Opens databases in child processes, never in this one. The caller disposes of it. */
+  readonly openCapturer: () => Promise<DatabaseCapturer>;
 }
 
 /**
@@ -60,6 +41,8 @@ export interface DatabaseCapturing extends AsyncDisposable {
  * nothing until it is used and a vault is only made by operations that write to it.
  */
 export interface ContextProvider extends AsyncDisposable {
+  /** As in the context; known before anything is opened. */
+  readonly sources: readonly Source[];
   /** The context, opened on the first call and shared by later ones. @throws {BackupError} `not-found` if there is no vault and `access` is not `create` */
   open(access: Access, signal: AbortSignal): Promise<OperationContext>;
 }

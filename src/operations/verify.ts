@@ -8,8 +8,9 @@
 import { stat } from "node:fs/promises";
 import type { Backup } from "../domain/backup.ts";
 import { isoWithOffset } from "../domain/clock.ts";
+import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { VerifyReport } from "../vault/vault.ts";
-import type { DatabaseCapturing, OperationContext } from "./context.ts";
+import type { OperationContext } from "./context.ts";
 import { findStoredBackup } from "./find-backup.ts";
 import type { Started, VerifiedBackup, VerifyRequest, VerifyResult } from "./requests.ts";
 import { openScratch } from "./scratch.ts";
@@ -25,7 +26,7 @@ export async function verifyBackup(
   request: Started<VerifyRequest>,
 ): Promise<VerifyResult> {
   const backups = await backupsToVerify(context, request);
-  await using capturer = context.openCapturer();
+  await using capturer = await context.openCapturer();
   const reports: VerifiedBackup[] = [];
   for (const backup of backups) {
     request.signal.throwIfAborted();
@@ -51,7 +52,7 @@ async function backupsToVerify(
 async function verifyOne(
   context: OperationContext,
   backup: Backup,
-  capturer: DatabaseCapturing,
+  capturer: DatabaseCapturer,
   request: Started<VerifyRequest>,
 ): Promise<VerifyReport> {
   const { signal, observer } = request;

@@ -1,0 +1,148 @@
+/**
+ * Walks the folders of a source into a backup: settles what is unchanged, has
+ * databases among the files captured, and hands everything to the writer in order.
+ *
+ * @module
+ */
+
+import { asByteString, type ByteString } from "../domain/byte-string.ts";
+import type { Entry } from "../domain/entry.ts";
+import { isBackupError } from "../domain/error.ts";
+import type { CaptureOutcome } from "../source/capture.ts";
+import type { DatabaseCapturer } from "../source/database-capturer.ts";
+import { DatabaseFinder } from "../source/database-finder.ts";
+import { realBytePath, walkFolder } from "../source/walk-folder.ts";
+import type { BackupWriter } from "../vault/vault.ts";
+import type { OperationContext } from "./context.ts";
+import type { ImagePlace } from "./image-place.ts";
+import type { FolderSource } from "./requests.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** A folder and what the walk saw of it. */
+export interface StoredFolder {
+  readonly folder: FolderSource;
+  /** Could it not be read at all? */
+  readonly missing: boolean;
+  /** Files and links met. */
+  readonly files: number;
+}
+
+export interface StoreOptions {
+  readonly writer: BackupWriter;
+  readonly capturer: Pick<DatabaseCapturer, "capture">;
+  /** For captured images; they are needed until the backup is finished. */
+  readonly images: ImagePlace;
+  /** Declared databases that are not to be stored as files of a folder, by absolute path. */
+  readonly declaredPaths: readonly string[];
+  readonly log: RunLog;
+  /** Sees every entry that goes into the backup. */
+  readonly onEntries: (entries: readonly Entry[]) => void;
+}
+
+/** A file from strangers may be locked for as long as they like; it is then stored as it is. */
+const foundBusyTimeoutMs = 5_000;
+
+/** Stores folders one after the other, as the order of entries demands. One that is missing is a problem, not an error. */
+export async function storeFolders(
+  context: OperationContext,
+  folders: readonly FolderSource[],
+  options: StoreOptions,
+  signal: AbortSignal,
+): Promise<readonly StoredFolder[]> {
+  const skip = skippedPaths(context, options.declaredPaths);
+  const progress = new ScanProgress(options.log);
+  const stored: StoredFolder[] = [];
+  for (const folder of folders) {
+    signal.throwIfAborted();
+    stored.push(await storeFolder(folder, { ...options, skip, progress }, signal));
+  }
+  progress.end();
+  return stored;
+}
+
+async function storeFolder(
+  folder: FolderSource,
+  options: StoreOptions & { readonly skip: ReadonlySet<ByteString>; readonly progress: ScanProgress },
+  signal: AbortSignal,
+): Promise<StoredFolder> {
+  const { writer, log, skip, progress, onEntries } = options;
+  const report = log.problem.bind(log);
+  const { name, path, excludes, oneFileSystem, excludeCaches, plainFiles } = folder;
+  const capture = foundCapture(options);
+  const finder = new DatabaseFinder({ plainFiles, capture, report });
+  const walk = walkFolder(
+    { root: { name, path }, excludes, oneFileSystem, excludeCaches, skip },
+    report,
+    signal,
+  );
+  let files = 0;
+  try {
+    for await (const entries of walk) {
+      const settled = await writer.settle(entries, signal);
+      const walked = entries.map((entry, index) => ({ entry, settled: settled[index] === true }));
+      const kept = await finder.inspect(walked, signal);
+      onEntries(kept.map((item) => item.entry));
+      await writer.add(kept, signal);
+      files += kept.filter((item) => item.entry.kind !== "directory").length;
+      progress.saw(kept.map((item) => item.entry));
+    }
+  } catch (error) {
+    // The walk throws this for the folder itself only; what lies inside is reported and passed over.
+    if (!isBackupError(error, "source-unavailable") || files > 0) throw error;
+    report({ kind: "unreadable", path, message: error.message });
+    return { folder, missing: true, files };
+  }
+  return { folder, missing: false, files };
+}
+
+function foundCapture({
+  capturer,
+  images,
+  log,
+}: StoreOptions): (path: ByteString, entry: Entry, signal: AbortSignal) => Promise<CaptureOutcome> {
+  return async (path, _entry, signal) => {
+    const imagePath = images.newPath();
+    const request = { path, imagePath, trust: "found", check: "quick_check" } as const;
+    return await capturer.capture(
+      { ...request, busyTimeoutMs: foundBusyTimeoutMs },
+      (bytesDone, bytesTotal) => log.progress({ phase: "capture", bytesDone, bytesTotal, itemsDone: 0 }),
+      signal,
+    );
+  };
+}
+
+/** What no walk stores: our own folders, and declared databases, which are captured instead, with their sidecars. */
+function skippedPaths(context: OperationContext, declaredPaths: readonly string[]): ReadonlySet<ByteString> {
+  const databases = declaredPaths.flatMap((path) => {
+    const real = realBytePath(path);
+    return ["", "-wal", "-shm", "-journal"].map((suffix) => asByteString(`${real}${suffix}`));
+  });
+  return new Set([...context.ownDirectories.map(realBytePath), ...databases]);
+}
+
+class ScanProgress {
+  readonly #log: RunLog;
+  #itemsDone = 0;
+  #bytesDone = 0;
+
+  constructor(log: RunLog) {
+    this.#log = log;
+  }
+
+  saw(entries: readonly Entry[]): void {
+    this.#itemsDone += entries.length;
+    for (const entry of entries) this.#bytesDone += entry.sizeBytes;
+    this.#log.progress({ phase: "scan", bytesDone: this.#bytesDone, itemsDone: this.#itemsDone });
+  }
+
+  end(): void {
+    const [bytesDone, itemsDone] = [this.#bytesDone, this.#itemsDone];
+    this.#log.finalProgress({
+      phase: "scan",
+      bytesDone,
+      itemsDone,
+      bytesTotal: bytesDone,
+      itemsTotal: itemsDone,
+    });
+  }
+}

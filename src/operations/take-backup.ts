@@ -1,0 +1,152 @@
+/**
+ * Takes one backup into the vault: databases first, then files, visible at the very
+ * end (I1). Knows nothing of rotation; `back-up.ts` and safety backups build on it.
+ *
+ * @module
+ */
+
+import type { Backup, BackupType } from "../domain/backup.ts";
+import { BackupError } from "../domain/error.ts";
+import { lastTrusted, suspectReason } from "../domain/guard.ts";
+import type { BackupWriter } from "../vault/vault.ts";
+import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
+import type { OperationContext } from "./context.ts";
+import { type ImagePlace, openImagePlace } from "./image-place.ts";
+import type { Source } from "./requests.ts";
+import type { RunLog } from "./run-log.ts";
+import { openScratch } from "./scratch.ts";
+import { gatherFacts } from "./source-facts.ts";
+import { type StoredFolder, storeFolders } from "./store-folders.ts";
+
+export interface BackupJob {
+  readonly source: Source;
+  readonly type: BackupType;
+  /** Taken before a restore: never suspect, never rotated. */
+  readonly safety: boolean;
+  readonly tags: readonly string[];
+  readonly check: "quick_check" | "integrity_check";
+  /** Gzip level 1 to 9; the format's default when undefined. */
+  readonly level: number | undefined;
+}
+
+/**
+ * Takes the backup and returns it. Cancelled or failed, it leaves nothing a reader can see.
+ *
+ * @throws {BackupError} `source-unavailable` if nothing of the source is there and there is
+ *   no earlier backup to compare with; `no-space`, `storage-unavailable`, `locked`
+ */
+export async function takeBackup(
+  context: OperationContext,
+  job: BackupJob,
+  log: RunLog,
+  signal: AbortSignal,
+): Promise<Backup> {
+  const [startedAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
+  const earlier = await context.vault.list(signal);
+  await using scratch = await openScratch(context);
+  await using images = await openImagePlace(context, scratch);
+  await using run = new AsyncDisposableStack();
+  const writer = await context.vault.begin(
+    {
+      type: job.type,
+      source: job.source.name,
+      host: context.machine.owner.host,
+      startedAtMs,
+      safety: job.safety,
+      tags: job.tags,
+      roots: job.type === "database" ? [] : job.source.folders.map(({ name, path }) => ({ name, path })),
+      parent: parentOf(earlier, job)?.id,
+      level: job.level,
+      lockWaitMs: context.lockWaitMs,
+      observer: log.forWriter(),
+    },
+    signal,
+  );
+  run.defer(() => writer.abort());
+  const seen = await storeSource(context, job, { writer, images, log }, signal);
+  const last = lastTrusted(earlier, job.source.name, job.type);
+  refuseIfNothing(job, seen, last);
+  const facts = await gatherFacts(context, seen, last, signal);
+  return await writer.finish(
+    {
+      problems: log.problems,
+      problemCount: log.problemCount,
+      suspect: (counts, sourceBytes) =>
+        job.safety ? "" : suspectReason(facts, { counts, sourceBytes }, last),
+      durationMs: Math.round(context.clock.elapsed() - startedAtElapsed),
+    },
+    signal,
+  );
+}
+
+interface Run {
+  readonly writer: BackupWriter;
+  readonly images: ImagePlace;
+  readonly log: RunLog;
+}
+
+interface SeenSource {
+  readonly databases: readonly CapturedDatabase[];
+  readonly folders: readonly StoredFolder[];
+}
+
+async function storeSource(
+  context: OperationContext,
+  job: BackupJob,
+  { writer, images: place, log }: Run,
+  signal: AbortSignal,
+): Promise<SeenSource> {
+  const { source, type, check } = job;
+  const wanted = type === "storage" ? [] : source.databases;
+  await using capturer = await context.openCapturer();
+  const databases = await captureDatabases(context, wanted, { check, capturer, images: place, log }, signal);
+  const images = databases.flatMap(({ image }) => image ?? []);
+  for (const image of images) await writer.addDatabase(image, signal);
+  if (type === "database") return { databases, folders: [] };
+  const failed = new Set(
+    databases.filter(({ image }) => image === undefined).map(({ database }) => database),
+  );
+  const declaredPaths = source.databases.filter((database) => !failed.has(database)).map(({ path }) => path);
+  const folders = await storeFolders(
+    context,
+    source.folders,
+    { writer, capturer, images: place, declaredPaths, log, onEntries: () => undefined },
+    signal,
+  );
+  return { databases, folders };
+}
+
+/** The backup to settle unchanged files against: the newest that holds one of the folders and can be read. */
+function parentOf(earlier: readonly Backup[], job: BackupJob): Backup | undefined {
+  if (job.type === "database") return undefined;
+  const candidates = earlier.filter(
+    (backup) =>
+      backup.source === job.source.name &&
+      backup.state !== "unverified" &&
+      backup.state !== "damaged" &&
+      backup.roots.some((root) =>
+        job.source.folders.some((folder) => folder.name === root.name && folder.path === root.path),
+      ),
+  );
+  // A suspect backup may have nothing in it to settle against.
+  return candidates.find((backup) => backup.state !== "suspect") ?? candidates[0];
+}
+
+/** The first backup of what is not there protects nothing: most likely a path is misspelt. */
+function refuseIfNothing(job: BackupJob, seen: SeenSource, last: Backup | undefined): void {
+  if (last !== undefined) return;
+  const isThere =
+    seen.databases.some(({ image }) => image !== undefined) || seen.folders.some(({ missing }) => !missing);
+  if (isThere) return;
+  const paths = [
+    ...seen.databases.map(({ database }) => database.path),
+    ...seen.folders.map(({ folder }) => folder.path),
+  ];
+  throw new BackupError(
+    "source-unavailable",
+    `Cannot back up ${job.source.name}: ${paths.join(", ")} cannot be read`,
+    {
+      hint: "Check that the paths are right and that this user may read them.",
+    },
+  );
+}
