@@ -1,0 +1,169 @@
+/**
+ * The archive vault: backups as plain files that `tar` and `sqlite3` open. This
+ * is the facade; each job has a file of its own.
+ *
+ * @module
+ */
+
+import type { Backup } from "../../domain/backup.ts";
+import type { Clock } from "../../domain/clock.ts";
+import { BackupError } from "../../domain/error.ts";
+import { silentObserver } from "../../domain/progress.ts";
+import type { ThisMachine } from "../../domain/run-owner.ts";
+import { archiveName, contentsName, metadataName, parseBackupId } from "../../format/archive/file-names.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type {
+  BackupReader,
+  BackupRemover,
+  BackupWriter,
+  BeginOptions,
+  CleanReport,
+  LockOptions,
+  Vault,
+  VaultRecords,
+  VerifyOptions,
+  VerifyReport,
+} from "../vault.ts";
+import { openBackupReader } from "./backup-reader.ts";
+import { ArchiveBackupWriter, type BackupWriterOptions } from "./backup-writer.ts";
+import { cleanVault } from "./clean-vault.ts";
+import { listBackups } from "./list-backups.ts";
+import { loadBackup } from "./load-backup.ts";
+import { ArchiveBackupRemover } from "./remove-backups.ts";
+import { RunLocks } from "./run-locks.ts";
+import { checkVaultMarker, putMarker } from "./vault-marker.ts";
+import { ArchiveVaultRecords } from "./vault-records.ts";
+import { verifyBackup } from "./verify-backup.ts";
+
+/** How long `hold` waits for a removal: as long as everything else does unless told otherwise. */
+const holdWaitMs = 10 * 60_000;
+
+export interface OpenArchiveVaultOptions {
+  /** Disposed of with the vault. */
+  readonly storage: Storage;
+  readonly machine: ThisMachine;
+  readonly clock: Clock;
+  readonly toolVersion: string;
+  /** Make a vault where there is none, or take over the folder of the Python original. */
+  readonly create: boolean;
+}
+
+/**
+ * Opens an archive vault.
+ *
+ * @throws {BackupError} `not-found` if there is none and none is to be made;
+ *   `unsupported` if a newer version made it; `invalid-input` if something else is
+ *   there; `damaged` if its marker is unreadable
+ */
+export async function openArchiveVault(
+  options: OpenArchiveVaultOptions,
+  signal: AbortSignal,
+): Promise<Vault> {
+  const { putIfAbsent, consistentList, readOnly } = options.storage.properties;
+  if (!readOnly && !(putIfAbsent && consistentList)) {
+    throw new BackupError(
+      "unsupported",
+      `Cannot keep a vault in ${options.storage.location}: two runs at once could overwrite each other there`,
+      { hint: "Use a storage that refuses to overwrite and lists what was just written." },
+    );
+  }
+  return new ArchiveVault(options, await checkVaultMarker(options, signal));
+}
+
+class ArchiveVault implements Vault {
+  readonly format = "archive";
+  readonly location: string;
+  readonly stagingDirectory: string | undefined;
+  readonly readOnly: boolean;
+  readonly records: VaultRecords;
+  readonly #storage: Storage;
+  readonly #locks: RunLocks;
+  readonly #options: OpenArchiveVaultOptions;
+
+  #hasMarker: boolean;
+
+  constructor(options: OpenArchiveVaultOptions, hasMarker: boolean) {
+    const { storage } = options;
+    this.#options = options;
+    this.#storage = storage;
+    this.location = storage.location;
+    this.stagingDirectory = storage.properties.stagingDirectory;
+    this.readOnly = storage.properties.readOnly;
+    this.records = new ArchiveVaultRecords(storage);
+    this.#locks = new RunLocks(options);
+    this.#hasMarker = hasMarker;
+  }
+
+  async begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter> {
+    const { clock, toolVersion } = this.#options;
+    // The folder of the Python original, which was opened to read at first.
+    if (!this.#hasMarker) await putMarker(this.#options, signal);
+    this.#hasMarker = true;
+    const lock = await this.#locks.acquireForCreate(options, options, signal);
+    try {
+      const parent = await this.#findParent(options.parent, signal);
+      const [storage, locks] = [this.#storage, this.#locks];
+      return new ArchiveBackupWriter({ storage, clock, locks, lock, begun: options, parent, toolVersion });
+    } catch (error) {
+      await this.#locks.release(lock, options);
+      throw error;
+    }
+  }
+
+  list(signal: AbortSignal): Promise<readonly Backup[]> {
+    return listBackups(this.#storage, signal);
+  }
+
+  async open(id: string, signal: AbortSignal): Promise<BackupReader> {
+    return openBackupReader(this.#storage, await loadBackup(this.#storage, id, signal));
+  }
+
+  verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
+    return verifyBackup(this.#storage, id, options, signal);
+  }
+
+  async hold(signal: AbortSignal): Promise<AsyncDisposable> {
+    if (this.readOnly) return { async [Symbol.asyncDispose]() {} };
+    const options = { lockWaitMs: holdWaitMs, observer: silentObserver };
+    const lock = await this.#locks.acquireForHold(options, signal);
+    return { [Symbol.asyncDispose]: () => this.#locks.release(lock, options) };
+  }
+
+  async exclusively<T>(
+    work: (remover: BackupRemover) => Promise<T>,
+    options: LockOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { lock } = await this.#locks.acquireExclusive("remove", options, signal);
+    const remover = new ArchiveBackupRemover(this.#storage, lock);
+    try {
+      return await work(remover);
+    } finally {
+      if (await remover.settle()) await this.#locks.release(lock, options);
+      else await lock.demote();
+    }
+  }
+
+  async clean(signal: AbortSignal): Promise<CleanReport> {
+    if (this.readOnly) return { objectsRemoved: 0, locksBroken: 0 };
+    return await cleanVault(this.#storage, this.#locks, signal);
+  }
+
+  freeBytes(signal: AbortSignal): Promise<number | undefined> {
+    return this.#storage.freeBytes(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#storage[Symbol.asyncDispose]();
+  }
+
+  /** The parent's objects, if all of them are there: without one of them everything is simply read. */
+  async #findParent(id: string | undefined, signal: AbortSignal): Promise<BackupWriterOptions["parent"]> {
+    const name = id === undefined ? undefined : parseBackupId(id);
+    if (id === undefined || name === undefined || name.type === "database") return undefined;
+    const parent = { archiveName: archiveName(name.stamp), contentsName: contentsName(name.stamp) };
+    const names = [metadataName(id), parent.archiveName, parent.contentsName];
+    const found = await Promise.all(names.map((object) => this.#storage.stat(object, signal)));
+    return found.includes(undefined) ? undefined : parent;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * One backup of an archive vault, opened for reading.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { basename } from "node:path/posix";
+import type { Backup, BackupFile } from "../../domain/backup.ts";
+import type { StoredEntry } from "../../domain/entry.ts";
+import { BackupError } from "../../domain/error.ts";
+import type { BackupMetadata } from "../../format/archive/metadata.ts";
+import type { ByteRange, Storage } from "../../storage/storage.ts";
+import type { BackupReader, EntryWithContent } from "../vault.ts";
+import { type ArchiveReading, openArchiveReader } from "./archive-reader.ts";
+import { openForeignArchive } from "./foreign-archive.ts";
+import type { LoadedBackup } from "./load-backup.ts";
+
+/** What reading needs of a storage. */
+export type ReadableStorage = Storage;
+
+/** Opens what `loadBackup` found; reads nothing yet. */
+export function openBackupReader(storage: Storage, loaded: LoadedBackup): BackupReader {
+  return new ArchiveBackupReader(storage, loaded);
+}
+
+class ArchiveBackupReader implements BackupReader {
+  readonly backup: Backup;
+  readonly #storage: Storage;
+  readonly #metadata: BackupMetadata | undefined;
+  readonly #archive: ArchiveReading | undefined;
+
+  constructor(storage: Storage, loaded: LoadedBackup) {
+    this.backup = loaded.backup;
+    this.#storage = storage;
+    this.#metadata = loaded.metadata;
+    this.#archive = openArchive(storage, loaded);
+  }
+
+  async *readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const file = databaseFile(this.backup, this.#metadata, name);
+    if (file === undefined) {
+      throw new BackupError("not-found", `Cannot read database ${name}: ${this.backup.id} does not hold it`);
+    }
+    yield* readVerified(this.#storage, file, signal);
+  }
+
+  async *entries(signal: AbortSignal): AsyncIterable<StoredEntry> {
+    if (this.#archive !== undefined) yield* this.#archive.entries(signal);
+  }
+
+  read(entry: StoredEntry, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    if (this.#archive === undefined) {
+      throw new BackupError("not-found", `Cannot read a file of ${this.backup.id}: it holds databases only`);
+    }
+    return this.#archive.read(entry, range, signal);
+  }
+
+  async *contents(
+    select: (entry: StoredEntry) => boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<EntryWithContent> {
+    if (this.#archive !== undefined) yield* this.#archive.contents(select, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** The archive of a backup; undefined for one that has none. */
+export function openArchive(
+  storage: Storage,
+  { backup, metadata }: LoadedBackup,
+): ArchiveReading | undefined {
+  const archive = metadata?.files.find((file) => file.role === "archive");
+  const contents = metadata?.files.find((file) => file.role === "contents");
+  if (archive !== undefined && contents !== undefined) {
+    return openArchiveReader({ storage, archive, contents, roots: backup.roots });
+  }
+  const foreign = backup.files.find((file) => file.role === "archive");
+  return foreign === undefined ? undefined : openForeignArchive({ storage, archiveName: foreign.name });
+}
+
+/** The file that holds a database. Of files that are not ours the database has the file's own name. */
+export function databaseFile(
+  backup: Backup,
+  metadata: BackupMetadata | undefined,
+  name: string,
+): BackupFile | undefined {
+  const stored = metadata?.databases.find((database) => database.name === name)?.file;
+  return backup.files.find(
+    (file) => file.role === "database" && (metadata ? file.name === stored : basename(file.name) === name),
+  );
+}
+
+/**
+ * The bytes of a stored file. Throws at the end if they are not what was stored (I6).
+ *
+ * @throws {BackupError} `damaged`; `not-found`
+ */
+export async function* readVerified(
+  storage: Pick<Storage, "get">,
+  file: BackupFile,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  for await (const chunk of storage.get(file.name, undefined, signal)) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    sizeBytes += chunk.byteLength;
+    yield chunk;
+  }
+  const wrong = describeDifference(file, sizeBytes, hash.digest("hex"));
+  if (wrong !== "") throw new BackupError("damaged", `Cannot trust ${file.name}: ${wrong}`);
+}
+
+/** What differs between a file and what was read; empty when nothing does. */
+export function describeDifference(file: BackupFile, sizeBytes: number, sha256: string): string {
+  if (sizeBytes !== file.sizeBytes) return `it has ${sizeBytes} bytes, wanted ${file.sizeBytes}`;
+  if (file.sha256 !== undefined && sha256 !== file.sha256)
+    return `its SHA-256 is ${sha256}, wanted ${file.sha256}`;
+  return "";
+}

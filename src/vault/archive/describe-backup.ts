@@ -1,0 +1,167 @@
+/**
+ * What a vault tells of a backup, made from its metadata, from its files alone
+ * where there is none, and from the records beside it. Pure.
+ *
+ * @module
+ */
+
+import { basename } from "node:path/posix";
+import type { Backup, BackupDatabase } from "../../domain/backup.ts";
+import { isoWithOffset } from "../../domain/clock.ts";
+import { metadataName, parseBackupId, stampToMs } from "../../format/archive/file-names.ts";
+import type { BackupMetadata, MetadataDatabase } from "../../format/archive/metadata.ts";
+import type { VaultRecord } from "../vault.ts";
+import type { BackupGroup } from "./backup-groups.ts";
+
+/** What the records say of one backup. */
+export interface RecordedFacts {
+  readonly pinned: boolean;
+  /** ISO time of the last successful verification. */
+  readonly verifiedAt: string | undefined;
+  /** Present if the last verification found damage. */
+  readonly damaged: VaultRecord | undefined;
+  /** Present if somebody confirmed it. */
+  readonly confirmed: VaultRecord | undefined;
+}
+
+export function describeOurs(metadata: BackupMetadata, metadataSizeBytes: number): Backup {
+  const own = { name: metadataName(metadata.id), role: "metadata", sizeBytes: metadataSizeBytes } as const;
+  const files = [...metadata.files, own];
+  return {
+    id: metadata.id,
+    type: metadata.type,
+    source: metadata.source,
+    host: metadata.host,
+    startedAt: metadata.startedAt,
+    startedAtMs: metadata.startedAtMs,
+    durationMs: metadata.durationMs,
+    state: metadata.state,
+    stateReason: metadata.stateReason,
+    safety: metadata.safety,
+    pinned: false,
+    tags: metadata.tags,
+    sourceBytes: metadata.sourceBytes,
+    storedBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    counts: metadata.counts,
+    databases: metadata.databases.map(withoutFile),
+    roots: metadata.roots,
+    files,
+    problems: metadata.problems,
+    problemCount: metadata.problemCount,
+    toolVersion: metadata.toolVersion,
+  };
+}
+
+function withoutFile(database: MetadataDatabase): BackupDatabase {
+  const { file: _, ...rest } = database;
+  return rest;
+}
+
+/** A backup that has files but no metadata of ours: nothing is known but what the names and sizes say. */
+export function describeForeign(group: BackupGroup): Backup {
+  const databases = group.data
+    .filter((object) => object.role === "database")
+    .map((object) => foreignDatabase(basename(object.name), object.sizeBytes));
+  return {
+    ...unknownBackup(group.id),
+    state: "unverified",
+    stateReason: "it has no metadata of this program, so there is nothing to check it against",
+    sourceBytes: databases.reduce((sum, database) => sum + database.sizeBytes, 0),
+    storedBytes: group.data.reduce((sum, object) => sum + object.sizeBytes, 0),
+    counts: { databases: databases.length, files: 0, directories: 0, symlinks: 0, unchangedFiles: 0 },
+    databases,
+    files: group.data.map(({ name, role, sizeBytes }) => ({ name, role, sizeBytes })),
+  };
+}
+
+/** A database of which only the file is known. Owner -1 leaves the owner as it is. */
+export function foreignDatabase(name: string, sizeBytes: number): BackupDatabase {
+  return {
+    name,
+    path: "",
+    sizeBytes,
+    sha256: "",
+    pageSizeBytes: 0,
+    journalMode: "unknown",
+    check: { method: "not-run", ok: true, messages: [] },
+    mode: 0o600,
+    uid: -1,
+    gid: -1,
+  };
+}
+
+/** A backup whose metadata this version cannot read. It is shown, and never removed. */
+export function describeUnreadable(id: string, reason: string, metadataSizeBytes: number): Backup {
+  return {
+    ...unknownBackup(id),
+    state: "damaged",
+    stateReason: reason,
+    storedBytes: metadataSizeBytes,
+    files: [{ name: metadataName(id), role: "metadata", sizeBytes: metadataSizeBytes }],
+  };
+}
+
+function unknownBackup(id: string): Backup {
+  const name = parseBackupId(id);
+  const startedAtMs = stampToMs(name?.stamp ?? "");
+  return {
+    id,
+    type: name?.type ?? "full",
+    source: "",
+    host: "",
+    startedAt: isoWithOffset(startedAtMs),
+    startedAtMs,
+    durationMs: 0,
+    state: "unverified",
+    stateReason: "",
+    safety: false,
+    pinned: false,
+    neverRemoved: true,
+    tags: [],
+    sourceBytes: 0,
+    storedBytes: 0,
+    counts: { databases: 0, files: 0, directories: 0, symlinks: 0, unchangedFiles: 0 },
+    databases: [],
+    roots: [],
+    files: [],
+    problems: [],
+    problemCount: 0,
+    toolVersion: "",
+  };
+}
+
+/** The same backup, with something found wrong that its metadata does not know of. */
+export function withDamage(backup: Backup, reason: string): Backup {
+  return { ...backup, state: "damaged", stateReason: reason };
+}
+
+/**
+ * The same backup as the records leave it. A suspect one that was confirmed is good, or
+ * incomplete where files are missing, and its reason tells who said so.
+ *
+ * @param incomplete As the metadata has it
+ */
+export function withRecords(backup: Backup, incomplete: boolean, facts: RecordedFacts): Backup {
+  let { state, stateReason } = backup;
+  if (state === "suspect" && facts.confirmed !== undefined) {
+    state = incomplete ? "incomplete" : "good";
+    stateReason = `confirmed ${facts.confirmed.at}${by(facts.confirmed)}; it was suspect because ${stateReason}`;
+  }
+  if (facts.damaged !== undefined && state !== "damaged") {
+    state = "damaged";
+    stateReason = facts.damaged.message || `verification found damage ${facts.damaged.at}`;
+  }
+  const { verifiedAt } = facts;
+  return {
+    ...backup,
+    state,
+    stateReason,
+    pinned: facts.pinned,
+    ...(verifiedAt === undefined ? {} : { verifiedAt }),
+  };
+}
+
+function by(record: VaultRecord): string {
+  const text = [record.host && `on ${record.host}`, record.message && `(${record.message})`];
+  return text.map((part) => (part === "" ? "" : ` ${part}`)).join("");
+}

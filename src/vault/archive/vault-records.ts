@@ -1,0 +1,143 @@
+/**
+ * Records: small immutable objects beside the backups. Their names say what they
+ * are about, so that `list` needs to read only the few whose text it shows.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { isoWithOffset } from "../../domain/clock.ts";
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import { parseBackupId } from "../../format/archive/file-names.ts";
+import { MetadataFields } from "../../format/archive/metadata-fields.ts";
+import { readAll } from "../../storage/read-all.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
+import { boundedMap } from "./bounded-map.ts";
+
+const recordsFolder = ".vertex/records/";
+const recordVersion = 1;
+const recordSizeBytesMax = 64 * 1024;
+
+/** What a record says at most; the rest is cut. */
+const messageCharactersMax = 2_000;
+
+const namePattern =
+  /^\.vertex\/records\/(pinned|confirmed|verified|damaged|failed)\+([a-z0-9_-]+)\+(\d{1,15})\+[0-9a-f]{16}\.json$/;
+
+/** In a name, for a record that belongs to no backup. */
+const noBackup = "none";
+
+/** What a record's name says. */
+export interface RecordName {
+  /** The object, which is also the record's id. */
+  readonly name: string;
+  readonly kind: RecordKind;
+  readonly backupId: string | undefined;
+  readonly atMs: number;
+}
+
+/** Reads the names of all records, and no record. */
+export async function listRecordNames(storage: Storage, signal: AbortSignal): Promise<readonly RecordName[]> {
+  const names: RecordName[] = [];
+  for await (const { name } of storage.list(recordsFolder, signal)) {
+    signal.throwIfAborted();
+    const parsed = parseRecordName(name);
+    if (parsed !== undefined) names.push(parsed);
+  }
+  return names;
+}
+
+function parseRecordName(name: string): RecordName | undefined {
+  const match = namePattern.exec(name);
+  if (match === null) return undefined;
+  const [, kind = "", id = "", at = ""] = match;
+  const backupId = parseBackupId(id) === undefined ? undefined : id;
+  return { name, kind: kind as RecordKind, backupId, atMs: Number(at) };
+}
+
+/** The record of a name. One whose text is unreadable or gone still says what its name says. */
+export async function readRecord(
+  storage: Storage,
+  named: RecordName,
+  signal: AbortSignal,
+): Promise<VaultRecord> {
+  const text = await readText(storage, named.name, signal);
+  return {
+    id: named.name,
+    kind: named.kind,
+    ...(named.backupId === undefined ? {} : { backupId: named.backupId }),
+    at: isoWithOffset(named.atMs),
+    ...text,
+  };
+}
+
+async function readText(
+  storage: Storage,
+  name: string,
+  signal: AbortSignal,
+): Promise<Pick<VaultRecord, "host" | "message">> {
+  try {
+    const bytes = await readAll(storage, name, recordSizeBytesMax, signal);
+    const fields = new MetadataFields(JSON.parse(bytes.toString("utf8")), "record");
+    return { host: fields.text("host"), message: fields.text("message", messageCharactersMax) };
+  } catch (error) {
+    if (error instanceof SyntaxError || isBackupError(error, "damaged", "not-found")) {
+      return { host: "", message: "" };
+    }
+    throw error;
+  }
+}
+
+export class ArchiveVaultRecords implements VaultRecords {
+  readonly #storage: Storage;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  async add(record: Omit<VaultRecord, "id">, signal: AbortSignal): Promise<void> {
+    const atMs = Date.parse(record.at);
+    const about = record.backupId ?? noBackup;
+    const isKnown = record.backupId === undefined || parseBackupId(record.backupId) !== undefined;
+    if (Number.isNaN(atMs) || atMs < 0 || !isKnown) {
+      throw new BackupError(
+        "invalid-input",
+        `Cannot record ${record.kind} of ${about} at ${record.at}: no such id or time`,
+      );
+    }
+    const unique = randomBytes(8).toString("hex");
+    const name = `${recordsFolder}${record.kind}+${about}+${atMs}+${unique}.json`;
+    await this.#storage.put(name, encodeRecord(record), signal);
+  }
+
+  async list(signal: AbortSignal): Promise<readonly VaultRecord[]> {
+    const names = await listRecordNames(this.#storage, signal);
+    const ordered = names.toSorted((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1));
+    return boundedMap(ordered, (name) => readRecord(this.#storage, name, signal), signal);
+  }
+
+  async remove(records: readonly VaultRecord[], signal: AbortSignal): Promise<void> {
+    for (const { id } of records) {
+      // Ids come from callers: nothing but a record may be removed this way.
+      if (parseRecordName(id) === undefined) throw new RangeError(`not a record: ${id}`);
+    }
+    if (records.length === 0) return;
+    await this.#storage.remove(
+      records.map((record) => record.id),
+      signal,
+    );
+  }
+}
+
+function encodeRecord(record: Omit<VaultRecord, "id">): Buffer {
+  const document = {
+    format_version: recordVersion,
+    kind: record.kind,
+    backup_id: record.backupId,
+    at: record.at,
+    host: record.host.slice(0, messageCharactersMax),
+    message: record.message.slice(0, messageCharactersMax),
+  };
+  return Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`, "utf8");
+}
