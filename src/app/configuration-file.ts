@@ -7,7 +7,7 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { BackupError, errorText } from "../domain/error.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
@@ -182,12 +182,32 @@ function deepest(issue: Issue | undefined): Issue | undefined {
   return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
 }
 
+/** The line of the innermost key that the file has: a missing one is reported where it is missed. */
 function lineOf(yaml: Document, keys: readonly PropertyKey[], lines: LineCounter): number {
-  for (let depth = keys.length; depth > 0; depth--) {
-    const node = yaml.getIn(keys.slice(0, depth), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  let node: unknown = yaml.contents;
+  let line = 1;
+  for (const key of keys) {
+    const found = child(node, key);
+    if (found === undefined) break;
+    line = lines.linePos(found.start).line;
+    node = found.value;
   }
-  return 1;
+  return line;
+}
+
+function child(
+  node: unknown,
+  key: PropertyKey,
+): { readonly start: number; readonly value: unknown } | undefined {
+  if (isSeq(node)) {
+    const item = node.items[Number(key)];
+    return isNode(item) && item.range ? { start: item.range[0], value: item } : undefined;
+  }
+  if (!isMap(node)) return undefined;
+  const pair = node.items.find((candidate) => isScalar(candidate.key) && candidate.key.value === key);
+  return pair !== undefined && isScalar(pair.key) && pair.key.range
+    ? { start: pair.key.range[0], value: pair.value }
+    : undefined;
 }
 
 function firstLine(text: string): string {

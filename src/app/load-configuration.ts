@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { type BackupType, backupTypes } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention.ts";
-import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { Environment } from "./state-directory.ts";
 
 /** What may be said on the command line. Relative paths are meant from the current directory. */
@@ -21,19 +21,6 @@ export interface ConfigurationOverrides {
   /** Databases and folders to protect instead of the configured sources. */
   readonly databases?: readonly string[];
   readonly storage?: readonly string[];
-  /** Name of the source that `databases` and `storage` make. Default: `app`. */
-  readonly source?: string;
-  /** Apply to every folder of every source, besides what is configured. */
-  readonly folders?: FolderOverrides;
-  readonly retention?: RetentionRules;
-  readonly state?: string;
-  readonly lockWaitMs?: number;
-}
-
-export interface FolderOverrides {
-  readonly exclude?: readonly string[];
-  readonly oneFileSystem?: boolean;
-  readonly excludeCaches?: boolean;
 }
 
 export interface LoadedConfiguration {
@@ -65,20 +52,18 @@ export async function loadConfiguration(
   const fromFile =
     file === undefined ? undefined : (await import("./configuration-file.ts")).readConfigurationFile(file);
   const vault = overrides.vault ?? (environment["BACKUP_DIR"] || undefined);
-  const retention = overrides.retention ?? maxBackups(environment) ?? fromFile?.retention;
-  const state = overrides.state ?? (environment["VERTEX_BACKUP_STATE"] || undefined);
+  const retention = maxBackups(environment) ?? fromFile?.retention;
+  const state = environment["VERTEX_BACKUP_STATE"] || undefined;
   const type = backupType(environment);
-  const sources = overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [];
   const configuration: ManagerConfiguration = {
     ...fromFile,
     vault:
       vault === undefined
         ? (fromFile?.vault ?? join(currentDirectory, "backups"))
         : resolve(currentDirectory, vault),
-    sources: sources.map((source) => overrideFolders(source, overrides.folders ?? {})),
+    sources: overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [],
     ...(retention === undefined ? {} : { retention }),
     ...(state === undefined ? {} : { state: resolve(currentDirectory, state) }),
-    ...(overrides.lockWaitMs === undefined ? {} : { lockWaitMs: overrides.lockWaitMs }),
   };
   return {
     configuration,
@@ -106,21 +91,7 @@ function overrideSources(
   const databases = (overrides.databases ?? []).map((path) => resolve(currentDirectory, path));
   const storage = (overrides.storage ?? []).map((path) => resolve(currentDirectory, path));
   if (databases.length + storage.length === 0) return undefined;
-  return [{ name: overrides.source ?? defaultSourceName, databases, storage }];
-}
-
-function overrideFolders(source: SourceConfiguration, overrides: FolderOverrides): SourceConfiguration {
-  const { exclude = [], oneFileSystem, excludeCaches } = overrides;
-  const storage = (source.storage ?? []).map((given): FolderConfiguration => {
-    const folder = typeof given === "string" ? { path: given } : given;
-    return {
-      ...folder,
-      exclude: [...(folder.exclude ?? []), ...exclude],
-      ...(oneFileSystem === undefined ? {} : { oneFileSystem }),
-      ...(excludeCaches === undefined ? {} : { excludeCaches }),
-    };
-  });
-  return { ...source, storage };
+  return [{ name: defaultSourceName, databases, storage }];
 }
 
 function maxBackups(environment: Environment): RetentionRules | undefined {

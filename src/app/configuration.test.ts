@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isBackupError } from "../domain/error.ts";
+import { checkConfiguration, resolveSources, type SourceConfiguration } from "./configuration.ts";
+import { defaultStateDirectory } from "./state-directory.ts";
+
+test("resolveSources() fills in names and absolute paths", () => {
+  const [source] = resolveSources(
+    [
+      {
+        name: "shop",
+        databases: ["data/app.db"],
+        storage: [{ path: "/srv/uploads/", exclude: ["*.tmp"] }],
+        references: [{ table: "images", column: "file", base: "data" }],
+      },
+    ],
+    "/home/app",
+  );
+  assert.deepEqual(source, {
+    name: "shop",
+    databases: [{ name: "app.db", path: "/home/app/data/app.db" }],
+    folders: [
+      {
+        name: "uploads",
+        path: "/srv/uploads",
+        excludes: ["*.tmp"],
+        oneFileSystem: false,
+        excludeCaches: false,
+        plainFiles: [],
+      },
+    ],
+    references: [{ database: "app.db", table: "images", column: "file", base: "/home/app/data" }],
+  });
+});
+
+const refused: readonly (readonly SourceConfiguration[])[] = [
+  [{ name: "a b" }],
+  [{ name: "" }],
+  [{ name: "a" }, { name: "a" }],
+  [{ name: "a", storage: ["/x/uploads", "/y/uploads"] }],
+  [{ name: "a", databases: ["/x/data"], storage: ["/y/data"] }],
+  [{ name: "a", storage: ["/"] }],
+  [{ name: "a", storage: [""] }],
+  [{ name: "a", databases: [{ path: "/x/a.db", name: "../a.db" }] }],
+  [
+    {
+      name: "a",
+      databases: ["/a.db"],
+      references: [{ database: "b.db", table: "t", column: "c", base: "/" }],
+    },
+  ],
+  [{ name: "a", databases: ["/a", "/b"], references: [{ table: "t", column: "c", base: "/" }] }],
+];
+
+test("resolveSources() refuses names that are not unique or cannot be a path component", () => {
+  for (const sources of refused) {
+    assert.throws(
+      () => resolveSources(sources, "/home"),
+      (error) => isBackupError(error, "invalid-input"),
+      JSON.stringify(sources),
+    );
+  }
+});
+
+test("checkConfiguration() refuses rules that keep nothing and a vault without a path", () => {
+  for (const configuration of [
+    { vault: "" },
+    { vault: "b", retention: {} },
+    { vault: "b", lockWaitMs: -1 },
+  ]) {
+    assert.throws(
+      () => checkConfiguration(configuration),
+      (error) => isBackupError(error, "invalid-input"),
+    );
+  }
+  checkConfiguration({ vault: "b" });
+});
+
+test("defaultStateDirectory() follows the XDG specification", () => {
+  assert.equal(defaultStateDirectory({ XDG_STATE_HOME: "/x/state" }), "/x/state/vertex-backup");
+  assert.match(defaultStateDirectory({ XDG_STATE_HOME: "relative" }), /\/\.local\/state\/vertex-backup$/);
+  assert.equal(defaultStateDirectory({ VERTEX_BACKUP_STATE: "/own", XDG_STATE_HOME: "/x" }), "/own");
+});

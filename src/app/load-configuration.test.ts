@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { isBackupError } from "../domain/error.ts";
+import { loadConfiguration } from "./load-configuration.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "vertex-backup-configuration-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+let serial = 0;
+
+/** Writes a configuration file and returns its path. */
+function write(text: string): string {
+  const file = join(directory, `config-${++serial}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+const complete = `
+vault: ./backups
+state: ./state
+sources:
+  - name: shop
+    databases:
+      - app.db
+      - path: /srv/other/app.db
+        name: other.db
+    storage:
+      - uploads
+      - path: media
+        name: pictures
+        exclude: ["*.tmp"]
+        one_file_system: true
+        exclude_caches: true
+        plain_files: ["*"]
+    references:
+      - { database: app.db, table: images, column: file, base: uploads }
+retention:
+  last: 5
+  within: 1y
+`;
+
+test("loadConfiguration() reads a file, with paths meant from the file's folder", async () => {
+  const file = write(complete);
+  const { configuration, file: read } = await loadConfiguration({ config: file }, {}, "/elsewhere");
+  assert.equal(read, file);
+  assert.deepEqual(configuration, {
+    vault: join(directory, "backups"),
+    state: join(directory, "state"),
+    retention: { last: 5, within: "1y" },
+    sources: [
+      {
+        name: "shop",
+        databases: [join(directory, "app.db"), { path: "/srv/other/app.db", name: "other.db" }],
+        storage: [
+          join(directory, "uploads"),
+          {
+            path: join(directory, "media"),
+            name: "pictures",
+            exclude: ["*.tmp"],
+            oneFileSystem: true,
+            excludeCaches: true,
+            plainFiles: ["*"],
+          },
+        ],
+        references: [
+          { database: "app.db", table: "images", column: "file", base: join(directory, "uploads") },
+        ],
+      },
+    ],
+  });
+});
+
+test("loadConfiguration() finds vertex-backup.yaml in the current directory", async () => {
+  const file = join(directory, "vertex-backup.yaml");
+  writeFileSync(file, "vault: here\n");
+  const loaded = await loadConfiguration({}, {}, directory);
+  rmSync(file);
+  assert.equal(loaded.file, file);
+  assert.equal(loaded.configuration.vault, join(directory, "here"));
+});
+
+test("loadConfiguration() without a file protects what the options name, in ./backups", async () => {
+  const overrides = {
+    databases: ["app.db"],
+    storage: ["up"],
+    folders: { exclude: ["*.log"] },
+    lockWaitMs: 5,
+  };
+  const { configuration, file } = await loadConfiguration(overrides, {}, "/srv/shop");
+  assert.equal(file, undefined);
+  assert.deepEqual(configuration, {
+    vault: "/srv/shop/backups",
+    sources: [{ name: "app", databases: ["/srv/shop/app.db"], storage: ["/srv/shop/up"] }],
+  });
+});
+
+test("loadConfiguration() lets options win over the environment, and the environment over the file (C8)", async () => {
+  const file = write(complete);
+  const environment = {
+    VERTEX_BACKUP_CONFIG: file,
+    BACKUP_DIR: "env-vault",
+    MAX_BACKUPS: "3",
+    BACKUP_TYPE: "storage",
+    VERTEX_BACKUP_STATE: "/var/state",
+  };
+  const fromEnvironment = await loadConfiguration({}, environment, "/srv");
+  assert.equal(fromEnvironment.configuration.vault, "/srv/env-vault");
+  assert.deepEqual(fromEnvironment.configuration.retention, { last: 3 });
+  assert.equal(fromEnvironment.configuration.state, "/var/state");
+  assert.equal(fromEnvironment.type, "storage");
+  const fromOptions = await loadConfiguration(
+    { vault: "option-vault", storage: ["up"] },
+    environment,
+    "/srv",
+  );
+  assert.equal(fromOptions.configuration.vault, "/srv/option-vault");
+  assert.deepEqual(
+    fromOptions.configuration.sources?.map((source) => source.name),
+    ["app"],
+  );
+});
+
+test("loadConfiguration() takes empty variables as not set", async () => {
+  const environment = { BACKUP_DIR: "", MAX_BACKUPS: "", BACKUP_TYPE: "", VERTEX_BACKUP_CONFIG: "" };
+  const { configuration, type } = await loadConfiguration({}, environment, "/srv");
+  assert.deepEqual(configuration, { vault: "/srv/backups", sources: [] });
+  assert.equal(type, undefined);
+});
+
+test("loadConfiguration() refuses variables that make no sense", async () => {
+  for (const environment of [{ MAX_BACKUPS: "0" }, { MAX_BACKUPS: "ten" }, { BACKUP_TYPE: "everything" }]) {
+    await assert.rejects(
+      loadConfiguration({}, environment, "/srv"),
+      (error) => isBackupError(error, "invalid-input"),
+      JSON.stringify(environment),
+    );
+  }
+});
+
+const refused: readonly [text: string, line: number, names: RegExp][] = [
+  ["vault: b\nretenion:\n  last: 3\n", 2, /unknown key at retenion/],
+  ["vault: b\nretention:\n  last: 3\n  dayly: 3\n", 4, /unknown key at retention.dayly/],
+  ["retention:\n  last: 0\n", 2, /retention.last/],
+  ["retention:\n  last: many\n", 2, /retention.last/],
+  [
+    "sources:\n  - name: a\n    storage:\n      - path: x\n        exclud: [y]\n",
+    5,
+    /sources.0.storage.0.exclud/,
+  ],
+  ["sources:\n  - storage: [x]\n", 2, /sources.0.name/],
+  ["vault: [\n", 2, /./],
+  ["vault: a\nvault: b\n", 2, /unique/],
+  ["- vault\n", 1, /./],
+];
+
+test("loadConfiguration() names the line of what it does not understand", async () => {
+  for (const [text, line, names] of refused) {
+    const config = write(text);
+    await assert.rejects(
+      loadConfiguration({ config }, {}, "/srv"),
+      (error) =>
+        isBackupError(error, "invalid-input") &&
+        error.message.includes(`${config}:${line}: `) &&
+        names.test(error.message),
+      text,
+    );
+  }
+});
+
+test("loadConfiguration() says when a named file is not there", async () => {
+  const config = join(directory, "none.yaml");
+  await assert.rejects(loadConfiguration({ config }, {}, "/srv"), (error) =>
+    isBackupError(error, "not-found"),
+  );
+});
