@@ -109,23 +109,23 @@ class LayoutBuilder {
   #addInside(placed: PlacedTarget, outer: StagedTarget): void {
     const relative = placed.place.path.slice(outer.place.path.length + 1);
     const stagedPath = absolutePath(outer.stagedPath, asByteString(relative));
-    this.#staged.push({ ...placed, stagedPath, insideOf: outer, oneByOne: undefined });
-    this.#addTarget(
-      this.#areas.findIndex((area) => area.targets.includes(outer.target.path)),
-      placed,
-    );
+    const index = this.#areas.findIndex((area) => area.targets.includes(outer.target.path));
+    const container = this.#areas[index]?.container ?? outer.stagedPath;
+    const builtPath = absolutePath(container, asByteString(`.inside-${this.#staged.length}`));
+    this.#staged.push({ ...placed, stagedPath, builtPath, insideOf: outer, oneByOne: undefined });
+    this.#addTarget(index, placed);
   }
 
   /** A folder that stays where it is, while what is in it is swapped. */
   #isOneByOne({ target, place }: PlacedTarget): boolean {
     if (target.kind !== "folder" || place.state !== "directory") return false;
-    const { partial, mounts, keep } = this.#facts;
-    return (
-      partial ||
-      place.name === "" ||
-      mounts.has(place.path) ||
-      keep.some((kept) => isInside(kept, place.path))
-    );
+    const { partial, mounts, keep, own } = this.#facts;
+    if (partial || place.name === "" || mounts.has(place.path)) return true;
+    return [...own, ...keep].some((kept) => isInside(kept, place.path));
+  }
+
+  #push(placed: PlacedTarget, stagedPath: ByteString, oneByOne?: StagedTarget["oneByOne"]): void {
+    this.#staged.push({ ...placed, stagedPath, builtPath: stagedPath, insideOf: undefined, oneByOne });
   }
 
   #addOneByOne(placed: PlacedTarget): void {
