@@ -82,7 +82,12 @@ function configureHelp(program: Command, options: ProgramOptions): void {
     getErrHelpWidth: () => options.width ?? helpWidth,
     getOutHasColors: () => true,
   });
-  program.configureHelp({ showGlobalOptions: true, styleTitle: (title) => options.palette.bold(title) });
+  program.configureHelp({
+    showGlobalOptions: true,
+    // The same whether a command is loaded, and its options known, or only listed.
+    subcommandTerm: (command) => command.name(),
+    styleTitle: (title) => options.palette.bold(title),
+  });
 }
 
 function examplesText(examples: readonly Example[], palette: Palette): string {

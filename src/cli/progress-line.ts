@@ -9,7 +9,7 @@
 import type { Problem } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Observer, Phase, Progress } from "../domain/progress.ts";
-import { formatBytes, formatCount, formatDuration } from "../domain/units.ts";
+import { formatBytes, formatCount, formatDuration, formatQuantity } from "../domain/units.ts";
 import type { OutputStream } from "./io.ts";
 import type { Palette } from "./render/palette.ts";
 import { safeText } from "./render/safe-text.ts";
@@ -57,14 +57,15 @@ export function formatProgress(moment: ProgressMoment): string {
   const fraction = progressFraction(moment);
   if (fraction !== undefined) parts.push(`${Math.floor(fraction * 100)}%`);
   if (moment.bytesDone > 0 || moment.bytesTotal !== undefined) {
-    parts.push(amount(moment.bytesDone, moment.bytesTotal, formatBytes));
+    const done = formatBytes(moment.bytesDone);
+    parts.push(moment.bytesTotal === undefined ? done : `${done} of ${formatBytes(moment.bytesTotal)}`);
   }
   const timed = moment.phaseElapsedMs >= rateAfterMs;
   if (timed && moment.bytesDone > 0) {
     parts.push(`${formatBytes((moment.bytesDone / moment.phaseElapsedMs) * 1000)}/s`);
   }
   if (moment.itemsDone > 0 || moment.itemsTotal !== undefined) {
-    parts.push(`${amount(moment.itemsDone, moment.itemsTotal, formatCount)} items`);
+    parts.push(itemsText(moment.itemsDone, moment.itemsTotal));
   }
   if (timed && fraction !== undefined && fraction > 0 && fraction < 1) {
     parts.push(`ETA ${formatDuration((moment.phaseElapsedMs * (1 - fraction)) / fraction)}`);
@@ -73,8 +74,10 @@ export function formatProgress(moment: ProgressMoment): string {
   return parts.join("  ");
 }
 
-function amount(done: number, total: number | undefined, format: (value: number) => string): string {
-  return total === undefined ? format(done) : `${format(done)} of ${format(total)}`;
+function itemsText(done: number, total: number | undefined): string {
+  return total === undefined
+    ? formatQuantity(done, "item")
+    : `${formatCount(done)} of ${formatQuantity(total, "item")}`;
 }
 
 /** Share done, 0 to 1, by bytes where their total is known, else by items. */

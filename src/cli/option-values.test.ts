@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isBackupError } from "../domain/error.ts";
+import { collect, gzipLevel, momentMs, positiveInteger, waitMs } from "./option-values.ts";
+
+const nowMs = new Date(2024, 5, 15, 12, 0, 0).getTime();
+
+test("momentMs() reads days, local times, ISO times and ages", () => {
+  assert.equal(momentMs("2024-01-31", nowMs, false), new Date(2024, 0, 31).getTime());
+  assert.equal(momentMs("2024-01-31", nowMs, true), new Date(2024, 0, 31, 23, 59, 59, 999).getTime());
+  assert.equal(momentMs("2024-01-31 12:30", nowMs, true), new Date(2024, 0, 31, 12, 30).getTime());
+  assert.equal(momentMs("2024-01-31T12:30:00Z", nowMs, false), Date.UTC(2024, 0, 31, 12, 30));
+  assert.equal(momentMs("7d", nowMs, false), nowMs - 7 * 86_400_000);
+  assert.equal(momentMs("36h", nowMs, true), nowMs - 36 * 3_600_000);
+});
+
+test("momentMs() refuses what is no time instead of guessing", () => {
+  for (const bad of ["", "yesterday", "2024", "2024-13-01", "31.01.2024", "7", "7m", "-7d"]) {
+    assert.throws(
+      () => momentMs(bad, nowMs, false),
+      (error) => isBackupError(error, "invalid-input"),
+      bad,
+    );
+  }
+});
+
+test("numbers out of range are usage errors", () => {
+  assert.equal(positiveInteger("12"), 12);
+  for (const bad of ["0", "-1", "1.5", "x", "", "1e3"]) assert.throws(() => positiveInteger(bad), /Wanted/);
+  assert.equal(gzipLevel("9"), 9);
+  for (const bad of ["0", "10", "x"]) assert.throws(() => gzipLevel(bad), /Wanted/);
+  assert.equal(waitMs("10m"), 600_000);
+  assert.throws(
+    () => waitMs("soon"),
+    (error) => isBackupError(error, "invalid-input"),
+  );
+});
+
+test("collect() keeps repeated values in order", () => {
+  assert.deepEqual(collect("b", collect("a", undefined)), ["a", "b"]);
+});
