@@ -18,6 +18,7 @@ import { openDatabaseCapturer } from "../source/database-capturer.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
+import { openLooseFile } from "../vault/archive/open-loose-file.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
 import { defaultStateDirectory } from "./state-directory.ts";
 import { toolVersion } from "./tool-version.ts";
@@ -132,6 +133,7 @@ class LocalContexts implements ContextProvider {
       ownDirectories: [this.#vaultDirectory, this.#stateDirectory],
       lockWaitMs: this.#configuration.lockWaitMs ?? defaultLockWaitMs,
       toolVersion,
+      openLooseFile,
       openCapturer: openDatabaseCapturer,
     };
   }

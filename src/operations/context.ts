@@ -10,7 +10,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
-import type { Vault } from "../vault/vault.ts";
+import type { BackupReader, Vault } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
 
 export interface OperationContext {
@@ -34,6 +34,8 @@ export interface OperationContext {
   readonly toolVersion: string;
   /** Opens databases in child processes, never in this one. The caller disposes of it. */
   readonly openCapturer: () => Promise<DatabaseCapturer>;
+  /** Opens one `.db` or `.tar.gz` that lies outside the vault. @throws {BackupError} `not-found`, `invalid-input` */
+  readonly openLooseFile: (path: string, signal: AbortSignal) => Promise<BackupReader>;
 }
 
 /**
