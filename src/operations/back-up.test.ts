@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { createBackupManager } from "../app/create-backup-manager.ts";
+import type { Problem } from "../domain/backup.ts";
+import { isAbort, isBackupError } from "../domain/error.ts";
+import type { Observer, Phase } from "../domain/progress.ts";
+import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../testing/live-app.ts";
+import type { BackUpResult } from "./requests.ts";
+
+/** What is left in the folders where images and copies are made; nothing, once a run is over. */
+function leftovers(app: LiveApp): string[] {
+  const staging = readdirSync(join(app.vault, ".vertex", "staging"));
+  return [...staging, ...readdirSync(join(app.directory, "state", "scratch"))];
+}
+
+interface Heard {
+  readonly phases: Set<Phase>;
+  readonly warnings: string[];
+  readonly problems: Problem[];
+}
+
+function listener(): Observer & Heard {
+  const [phases, warnings, problems] = [new Set<Phase>(), [] as string[], [] as Problem[]];
+  return {
+    phases,
+    warnings,
+    problems,
+    progress: ({ phase }) => phases.add(phase),
+    warning: (message) => warnings.push(message),
+    problem: (problem) => problems.push(problem),
+  };
+}
+
+test("createBackup() backs up everything the source has unless told a type", async () => {
+  await using app = createLiveApp();
+  const onlyDatabase = { name: "a", databases: [app.database] };
+  const onlyFolder = { name: "b", storage: [app.uploads] };
+  await using manager = createBackupManager({ ...app.configuration, sources: [onlyDatabase, onlyFolder] });
+  assert.equal((await manager.createBackup({ source: "a" })).backup.type, "database");
+  assert.equal((await manager.createBackup({ source: "b" })).backup.type, "storage");
+  for (const [source, type] of [
+    ["a", "storage"],
+    ["a", "full"],
+    ["b", "database"],
+  ] as const) {
+    await assert.rejects(
+      manager.createBackup({ source, type }),
+      (error) => isBackupError(error, "invalid-input") && error.hint !== undefined,
+    );
+  }
+});
+
+test("createBackup() wants a source named where there are several, and one configured at all", async () => {
+  await using app = createLiveApp();
+  const sources = ["a", "b"].map((name) => ({ name, databases: [app.database] }));
+  await using several = createBackupManager({ ...app.configuration, sources });
+  await assert.rejects(several.createBackup(), (error) => isBackupError(error, "invalid-input"));
+  await using none = createBackupManager({ ...app.configuration, sources: [] });
+  await assert.rejects(none.createBackup(), (error) => isBackupError(error, "invalid-input"));
+  await assert.rejects(none.createAllBackups(), (error) => isBackupError(error, "invalid-input"));
+});
+
+test("createBackup() that is cancelled leaves nothing behind and counts as no failure", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  const controller = new AbortController();
+  const observer = { ...listener(), progress: () => controller.abort() };
+  const run = manager.createFullBackup({ signal: controller.signal, observer });
+  await assert.rejects(run, (error) => isAbort(error));
+  assert.equal((await manager.listBackups()).length, 1);
+  assert.equal((await manager.getBackupStats()).failed, 0);
+  assert.deepEqual(leftovers(app), []);
+  assert.equal(readdirSync(join(app.vault, "database")).length, 2);
+});
+
+test("createBackup() records a run that failed, and leaves nothing of it", async () => {
+  await using app = createLiveApp();
+  const sources = [{ name: "shop", databases: [join(app.directory, "none.db")] }];
+  await using manager = createBackupManager({ ...app.configuration, sources });
+  await assert.rejects(
+    manager.createBackup(),
+    (error) => isBackupError(error, "source-unavailable") && error.message.includes("none.db"),
+  );
+  assert.equal((await manager.getBackupStats()).failed, 1);
+  assert.deepEqual(await manager.listBackups(), []);
+  assert.deepEqual(leftovers(app), []);
+});
+
+test("createBackup() marks the backup suspect when a database is gone, and rotation waits for confirm (I5)", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  renameSync(app.database, `${app.database}.away`);
+  const observer = listener();
+  const { backup, warnings, rotation } = await manager.backupDatabase({ observer });
+  assert.equal(backup.state, "suspect");
+  assert.match(backup.stateReason, /app\.db is missing/);
+  assert.deepEqual(
+    observer.problems.map((problem) => problem.kind),
+    ["unreadable"],
+  );
+  assert.deepEqual(rotation?.removed, []);
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? "", /until .* is confirmed/);
+  renameSync(`${app.database}.away`, app.database);
+  const healthy = await manager.backupDatabase();
+  assert.deepEqual([healthy.backup.state, healthy.rotation?.removed], ["good", []]);
+  assert.equal((await manager.confirmBackup(backup.id)).state, "incomplete");
+  await assert.rejects(manager.confirmBackup(backup.id), (error) => isBackupError(error, "invalid-input"));
+  assert.equal((await manager.rotateBackups()).removed.length, 2);
+});
+
+test("createBackup() marks the backup suspect when a database lost most of its content", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  {
+    using database = new DatabaseSync(app.database);
+    database.exec("CREATE TABLE big (x); INSERT INTO big VALUES (zeroblob(200000))");
+  }
+  assert.equal((await manager.backupDatabase()).backup.state, "good");
+  {
+    using database = new DatabaseSync(app.database);
+    database.exec("DROP TABLE big; VACUUM");
+  }
+  const { backup } = await manager.backupDatabase();
+  assert.equal(backup.state, "suspect");
+  assert.match(backup.stateReason, /shrank/);
+});
+
+test("createBackup() keeps a damaged database as it is, marks it, and does not count it as good", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  await using manager = createBackupManager(app.configuration);
+  const good = (await manager.backupDatabase()).backup;
+  const bytes = readFileSync(app.database);
+  rmSync(`${app.database}-wal`, { force: true });
+  rmSync(`${app.database}-shm`, { force: true });
+  bytes.fill(0xa5, 4096);
+  writeFileSync(app.database, bytes);
+  const { backup } = await manager.backupDatabase();
+  assert.equal(backup.state, "damaged");
+  assert.deepEqual(
+    (await manager.listBackups()).map((listed) => listed.id),
+    [backup.id, good.id],
+  );
+  // What is verified is the backup: it holds what was there.
+  const { reports } = await manager.verifyBackup({ backup: backup.id });
+  assert.deepEqual(reports[0]?.damages, []);
+});
+
+test("createBackup() side by side makes backups that do not disturb each other (H6)", async () => {
+  await using app = createLiveApp();
+  await app.startWriter();
+  await using first = createBackupManager(app.configuration);
+  await using second = createBackupManager(app.configuration);
+  const results = await Promise.all([first, second, first].map((manager) => manager.backupDatabase()));
+  assert.equal(new Set(results.map(({ backup }) => backup.id)).size, 3);
+  for (const { backup } of results) {
+    assert.equal(sumOfBalances(join(app.vault, backup.files[0]?.name ?? "")), totalBalance);
+  }
+  assert.equal((await first.listBackups()).length, 3);
+});
+
+test("createAllBackups() backs up every source and tells what became of each", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  const sources = [
+    { name: "shop", databases: [app.database] },
+    { name: "gone", databases: [join(app.directory, "none.db")] },
+    { name: "blog", databases: [app.database] },
+  ];
+  await using manager = createBackupManager({ ...app.configuration, sources });
+  await manager.createAllBackups();
+  const outcomes = await manager.createAllBackups();
+  assert.deepEqual(
+    outcomes.map(({ source }) => source),
+    ["shop", "gone", "blog"],
+  );
+  const [shop, gone, blog] = outcomes.map((outcome) => ("error" in outcome ? outcome.error : outcome.result));
+  assert.ok(isBackupError(gone, "source-unavailable"));
+  assert.equal((shop as BackUpResult).rotation?.removed.length, 1);
+  assert.equal((blog as BackUpResult).rotation?.removed.length, 1);
+  assert.equal((await manager.listBackups()).length, 2);
+  await assert.rejects(manager.getBackup("latest"), (error) => isBackupError(error, "invalid-input"));
+  assert.equal((await manager.getBackup("latest", { source: "blog" })).source, "blog");
+});
+
+test("createBackup() tells both the manager's observer and the call's what it does", async () => {
+  await using app = createLiveApp();
+  const [ofManager, ofCall] = [listener(), listener()];
+  await using manager = createBackupManager(app.configuration, { observer: ofManager });
+  await manager.backupDatabase({ observer: ofCall });
+  assert.ok(ofManager.phases.has("capture"));
+  assert.deepEqual(ofCall.phases, ofManager.phases);
+});
