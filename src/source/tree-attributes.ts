@@ -50,7 +50,8 @@ const secondsMax = 2 ** 34 - 1;
 
 /**
  * Seconds since 1970 that the file system stores with the same microsecond. Half of one
- * is added, because libuv rounds a double down and would often come out one short. Before 1970 it is text: of a negative number Node makes the present.
+ * is added, because libuv rounds a double down and would often come out one short.
+ * Before 1970 it is text: of a negative number Node makes the present.
  */
 export function secondsToRestore(timeNs: bigint): number | string {
   const microseconds = Number(timeNs >= 0n ? timeNs / 1000n : -((999n - timeNs) / 1000n));
