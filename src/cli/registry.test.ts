@@ -23,7 +23,12 @@ function loadedProgram(): Promise<Command> {
 /** What `--help` prints, examples included. */
 function helpOf(command: Command): string {
   let text = "";
-  command.configureOutput({ ...command.configureOutput(), writeOut: (part) => void (text += part) });
+  command.configureOutput({
+    ...command.configureOutput(),
+    writeOut: (part) => {
+      text += part;
+    },
+  });
   command.outputHelp();
   return text;
 }

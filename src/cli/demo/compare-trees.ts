@@ -43,8 +43,14 @@ export async function compareTrees(
   };
 }
 
-async function pathsBelow(folder: string): Promise<string[]> {
-  return (await readdir(folder, { recursive: true })).sort();
+/** Not readdir's own recursion: that follows links to folders. */
+async function pathsBelow(folder: string, below = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for (const item of await readdir(join(folder, below), { withFileTypes: true })) {
+    const path = join(below, item.name);
+    paths.push(path, ...(item.isDirectory() ? await pathsBelow(folder, path) : []));
+  }
+  return paths.sort();
 }
 
 async function compareEntry(
