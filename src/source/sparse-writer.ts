@@ -108,7 +108,7 @@ function isZero(chunk: Uint8Array, start: number, end: number): boolean {
 }
 
 /** Writes all of it: one call may take only a part, on a disk that is nearly full for example. */
-export function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
   let done = 0;
   while (done < bytes.length) {
     done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);

@@ -13,10 +13,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { asByteString } from "../domain/byte-string.ts";
-import type { StoredEntry } from "../domain/entry.ts";
+import { asByteString, type ByteString } from "../domain/byte-string.ts";
+import type { Entry, StoredEntry } from "../domain/entry.ts";
 import { isBackupError, type ErrorKind } from "../domain/error.ts";
+import { compareTree } from "./compare-tree.ts";
 import { openTreeWriter, type TreeReport, type TreeWriterOptions } from "./tree-writer.ts";
+import { walkFolder } from "./walk-folder.ts";
 
 const signal = new AbortController().signal;
 
@@ -227,3 +229,38 @@ test("TreeWriter writes trees of more than a thousand levels", async (t) => {
   assert.equal(report.directories, 1200);
   assert.equal(readFileSync(join(staging, "d/".repeat(1200), "deep"), "utf8"), "deep");
 });
+
+test("a tree that is walked and written again compares as the same", async (t) => {
+  const [first, second] = [makeStaging(t), makeStaging(t)];
+  await writeAll(first, [
+    directory("", 0o755),
+    directory("a", 0o700),
+    file("a/b", "text", { mode: 0o4711 }),
+    file("a-b", "more", { mtimeNs: -1_500_000n }),
+    [entryOf("a-c", { hardLinkTo: asByteString("a/b") })],
+    file("\xff", "bytes"),
+    link("z", "../up"),
+  ]);
+  const walk = (path: string): AsyncGenerator<readonly Entry[]> => {
+    const options = { excludes: [], oneFileSystem: false, excludeCaches: false, skip: new Set<ByteString>() };
+    return walkFolder({ root: { name: "uploads", path }, ...options }, () => assert.fail(), signal);
+  };
+  const entries = (await Array.fromAsync(walk(first))).flat();
+  await writeAll(
+    second,
+    entries.map((entry) => {
+      const path = entry.content?.path;
+      return path === undefined ? [entry] : [entry, [readFileSync(Buffer.from(path, "latin1"))]];
+    }),
+  );
+  const changes = await Array.fromAsync(compareTree(inOrder(entries), walk(second), 0, signal));
+  assert.deepEqual(
+    changes.map(({ change }) => change),
+    entries.map(() => "none"),
+  );
+  assert.equal(entries.length, 7);
+});
+
+async function* inOrder(entries: readonly Entry[]): AsyncGenerator<StoredEntry> {
+  yield* entries;
+}

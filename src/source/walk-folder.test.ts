@@ -115,7 +115,7 @@ test("walkFolder() gives content to the first name of a file and the rest point 
 
 test("walkFolder() notes pipes and sockets, and stores links as links without following them", async (t) => {
   const root = makeRoot(t);
-  execFileSync("mkfifo", [join(root, "pipe")]);
+  execFileSync("sh", ["-c", `mkfifo "$0"`, join(root, "pipe")]);
   const server = createServer().listen(join(root, "socket"));
   await new Promise((resolve) => server.once("listening", resolve));
   t.after(() => server.close());
