@@ -1,0 +1,134 @@
+/**
+ * Lines of a contents file, written. `docs/archive-format.md` describes them;
+ * `contents-parse.ts` reads them. A line is a byte string: its characters are
+ * bytes, so names that are UTF-8 pass through as they are.
+ *
+ * @module
+ */
+
+import type { ByteString } from "../../domain/byte-string.ts";
+import { byteStringFromText, byteStringToBytes, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import type { EntryAttributes, EntryRoot } from "../../domain/entry.ts";
+
+export const contentsFormatVersion = 1;
+
+/** One gzip member of a run. */
+export interface RunMember {
+  /** Bytes in the archive. */
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  /** CRC-32 of the stored bytes. */
+  readonly crc32: number;
+}
+
+/** A stretch of members that begins and ends between entries. */
+export interface RunFacts {
+  /** Where its first member starts in the archive. */
+  readonly offset: number;
+  /** How many entry lines follow. 0 for bytes that belong to no entry: the end of the tar, or a copy that was given up. */
+  readonly entryCount: number;
+  readonly members: readonly RunMember[];
+}
+
+/** What an entry's line says that is known before its content is read. */
+export interface EntryFacts extends EntryAttributes {
+  readonly root: string;
+  readonly path: ByteString;
+  readonly linkTarget?: ByteString;
+  readonly hardLinkTo?: ByteString;
+}
+
+/** What is known once its content was stored. */
+export interface StoredContentFacts {
+  readonly sha256: string;
+  /** Where the content starts in the raw bytes of its run. */
+  readonly at: number;
+  /** Why the next backup must read it again although nothing seems to have changed. */
+  readonly reread?: RereadReason;
+}
+
+/**
+ * - `image`: the content is a captured database, not the file's bytes
+ * - `inconsistent`: it changed while it was read
+ * - `recent`: it had changed so shortly before that one more change could carry the same times
+ */
+export type RereadReason = "image" | "inconsistent" | "recent";
+
+/** Members in one line at most: a run line stays under 40 KB however large its file is. */
+export const membersPerLine = 1000;
+
+/** The first line, without a line end. */
+export function encodeContentsHeader(archiveName: string, roots: readonly EntryRoot[]): ByteString {
+  const header = {
+    contents_format_version: contentsFormatVersion,
+    archive: archiveName.slice(archiveName.lastIndexOf("/") + 1),
+    roots: roots.map(({ name, path }) => ({ name, path })),
+  };
+  return byteStringFromText(JSON.stringify(header));
+}
+
+/** The line or lines of one run, without line ends. */
+export function encodeRun(run: RunFacts): readonly string[] {
+  const first = encodeMembers(run.members.slice(0, membersPerLine));
+  const lines = [
+    `{"offset":${run.offset},"entries":${run.entryCount},"member_count":${run.members.length},"members":${first}}`,
+  ];
+  for (let i = membersPerLine; i < run.members.length; i += membersPerLine) {
+    lines.push(`{"members":${encodeMembers(run.members.slice(i, i + membersPerLine))}}`);
+  }
+  return lines;
+}
+
+/**
+ * The part of an entry's line that is known before it is read: the whole line for
+ * entries without content, else everything up to the hash. Two entries have the
+ * same part exactly when the file system says the same of them.
+ */
+export function encodeEntryFacts(entry: EntryFacts): string {
+  const facts = `{"kind":"${entry.kind}","root":${encodeText(entry.root)},"path":${encodeName(entry.path)},"mode":"${entry.mode.toString(8)}","uid":${entry.uid},"gid":${entry.gid},"size":${entry.sizeBytes},"mtime_ns":"${entry.mtimeNs}","ctime_ns":"${entry.ctimeNs}","inode":"${entry.inode}"`;
+  if (entry.linkTarget !== undefined) return `${facts},"link":${encodeName(entry.linkTarget)}}`;
+  if (entry.hardLinkTo !== undefined) return `${facts},"hardlink":${encodeName(entry.hardLinkTo)}}`;
+  return entry.kind === "file" ? `${facts},"sha256":"` : `${facts}}`;
+}
+
+/** The rest of the line, after {@link encodeEntryFacts}, without a line end. */
+export function encodeStoredContent(content: StoredContentFacts): string {
+  const reread = content.reread === undefined ? "" : `,"reread":"${content.reread}"`;
+  return `${content.sha256}","at":${content.at}${reread}}`;
+}
+
+/**
+ * Tells whether a line stands for exactly these facts (from {@link encodeEntryFacts})
+ * and its content can be taken over without being read.
+ */
+export function isUnchangedLine(line: string, facts: string): boolean {
+  // After equal facts only a reason to read again can end a longer line with a quote.
+  return line.startsWith(facts) && (line.length === facts.length || !line.endsWith('"}'));
+}
+
+function encodeMembers(members: readonly RunMember[]): string {
+  return `[${members.map((member) => `[${member.storedBytes},${member.rawBytes},${member.crc32}]`).join(",")}]`;
+}
+
+const plainName = /^[ !#-[\]-~]*$/;
+
+/** JSON text of a name; a name that is not UTF-8 becomes an object with its bytes in base64. */
+function encodeName(name: ByteString): string {
+  if (plainName.test(name)) return `"${name}"`;
+  if (byteStringToUtf8(name) === undefined) {
+    return `{"base64":"${byteStringToBytes(name).toString("base64")}"}`;
+  }
+  return JSON.stringify(name);
+}
+
+let lastText = "";
+let lastEncoded = '""';
+
+/** Root names come thousands of times in a row. */
+function encodeText(text: string): string {
+  if (text !== lastText) {
+    lastText = text;
+    lastEncoded = byteStringFromText(JSON.stringify(text));
+  }
+  return lastEncoded;
+}

@@ -1,0 +1,227 @@
+/**
+ * Streams a contents file, run by run. The file is untrusted: every length in it
+ * is held against the archive's size, so that no number makes us allocate or read beyond it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import {
+  decodeMember,
+  memberBytesMax,
+  memberBytesMin,
+  memberHeaderBytes,
+  memberLength,
+  memberRawBytesMax,
+  memberRawLength,
+} from "../../encode/gzip-member.ts";
+import type { RunMember } from "../../format/archive/contents-line.ts";
+import type { RunLine } from "../../format/archive/contents-parse.ts";
+import {
+  contentsLineBytesMax,
+  parseContentsHeader,
+  parseMembersLine,
+  parseRunLine,
+} from "../../format/archive/contents-parse.ts";
+import { tarBlockBytes } from "../../format/archive/tar-header.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { ByteFeed } from "./byte-feed.ts";
+
+/** Members decoded ahead: inflating runs beside the parsing of what came before. */
+const decodeAheadMax = 3;
+/** A member holds no more entries than it has tar headers. */
+const entriesPerRunMax: number = memberRawBytesMax / tarBlockBytes;
+
+/** A run and the lines of its entries, not parsed yet. */
+export interface ContentsRun {
+  readonly offset: number;
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  readonly members: readonly RunMember[];
+  readonly lines: readonly string[];
+}
+
+export interface ContentsSource {
+  readonly storage: Storage;
+  readonly name: string;
+  /** Size of the archive it describes. */
+  readonly archiveBytes: number;
+  /** Checked at the end where given. */
+  readonly expected?: { readonly sizeBytes: number; readonly sha256: string };
+}
+
+/** Reads runs in order. Dispose it when not read to the end. */
+export class ContentsRuns implements AsyncDisposable {
+  readonly #source: ContentsSource;
+  readonly #texts: AsyncGenerator<string>;
+  #text = "";
+  #at = 0;
+  #offset = 0;
+  #rootNames: readonly string[] | undefined;
+
+  constructor(source: ContentsSource, signal: AbortSignal) {
+    this.#source = source;
+    this.#texts = readTexts(source, signal);
+  }
+
+  /** Names of the roots in the order their entries come. @throws {BackupError} `damaged`, `unsupported` */
+  async rootNames(): Promise<readonly string[]> {
+    if (this.#rootNames === undefined) {
+      const line = await this.#line();
+      if (line === undefined) throw this.#damaged("it is empty");
+      this.#rootNames = parseContentsHeader(line).rootNames;
+    }
+    return this.#rootNames;
+  }
+
+  /**
+   * The next run; undefined after the last.
+   *
+   * @throws {BackupError} `damaged`, also at the end if the checksum does not match
+   */
+  async next(): Promise<ContentsRun | undefined> {
+    await this.rootNames();
+    const line = await this.#line();
+    if (line === undefined) {
+      const expected = this.#source.expected;
+      if (expected !== undefined && this.#offset !== this.#source.archiveBytes) {
+        throw this.#damaged("it does not describe the whole archive");
+      }
+      return undefined;
+    }
+    const run = parseRunLine(line);
+    const members = await this.#members(run);
+    const { entryCount } = run;
+    if (entryCount > (members.length === 1 ? entriesPerRunMax : 1))
+      throw this.#damaged("a run has too many entries");
+    const lines: string[] = [];
+    while (lines.length < entryCount) lines.push(await this.#mustLine());
+    return { offset: run.offset, ...sums(members), members, lines };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#texts.return(undefined);
+  }
+
+  async #members(run: RunLine): Promise<readonly RunMember[]> {
+    if (run.offset !== this.#offset) throw this.#damaged("its runs do not follow one another");
+    const members: RunMember[] = [];
+    let page = run.members;
+    for (;;) {
+      for (const member of page) {
+        this.#checkMember(member);
+        members.push(member);
+      }
+      if (members.length >= run.memberCount) break;
+      page = parseMembersLine(await this.#mustLine());
+      if (page.length === 0) throw this.#damaged("a run lacks members");
+    }
+    if (members.length !== run.memberCount || members.length === 0)
+      throw this.#damaged("a run lacks members");
+    return members;
+  }
+
+  #checkMember(member: RunMember): void {
+    this.#offset += member.storedBytes;
+    if (
+      member.storedBytes < memberBytesMin ||
+      member.storedBytes > memberBytesMax ||
+      member.rawBytes > memberRawBytesMax ||
+      this.#offset > this.#source.archiveBytes
+    ) {
+      throw this.#damaged("a member has an impossible length");
+    }
+  }
+
+  async #mustLine(): Promise<string> {
+    const line = this.#lineAtHand() ?? (await this.#line());
+    if (line === undefined) throw this.#damaged("it ends within a run");
+    return line;
+  }
+
+  async #line(): Promise<string | undefined> {
+    for (;;) {
+      const line = this.#lineAtHand();
+      if (line !== undefined) return line;
+      const next = await this.#texts.next();
+      if (next.done === true) return undefined;
+      this.#text = next.value;
+      this.#at = 0;
+      if (!this.#text.endsWith("\n")) throw this.#damaged("a line is cut short");
+    }
+  }
+
+  #lineAtHand(): string | undefined {
+    if (this.#at >= this.#text.length) return undefined;
+    const end = this.#text.indexOf("\n", this.#at);
+    if (end - this.#at > contentsLineBytesMax) throw this.#damaged("a line is too long");
+    const line = this.#text.slice(this.#at, end);
+    this.#at = end + 1;
+    return line;
+  }
+
+  #damaged(what: string): BackupError {
+    return new BackupError("damaged", `Cannot read ${this.#source.name}: ${what}`);
+  }
+}
+
+function sums(members: readonly RunMember[]): { readonly storedBytes: number; readonly rawBytes: number } {
+  let storedBytes = 0;
+  let rawBytes = 0;
+  for (const member of members) {
+    storedBytes += member.storedBytes;
+    rawBytes += member.rawBytes;
+  }
+  return { storedBytes, rawBytes };
+}
+
+/** Whole lines, one member at a time, each checked by its own CRC before it is handed out (I6). */
+async function* readTexts(source: ContentsSource, signal: AbortSignal): AsyncGenerator<string> {
+  const { storage, name, expected } = source;
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  await using feed = new ByteFeed(storage.get(name, undefined, signal), name);
+  const ahead: Promise<string>[] = [];
+  while (!(await feed.ended())) {
+    signal.throwIfAborted();
+    const header = await feed.take(memberHeaderBytes);
+    const member = Buffer.allocUnsafe(memberLengthIn(header, name));
+    header.copy(member);
+    await feed.take(member.length - memberHeaderBytes, member.subarray(memberHeaderBytes));
+    hash.update(member);
+    sizeBytes += member.length;
+    const text = decodeText(member, name);
+    // It may be awaited long after it failed.
+    text.catch(() => undefined);
+    ahead.push(text);
+    if (ahead.length > decodeAheadMax) yield await ahead.shift()!;
+  }
+  for (const text of ahead) yield await text;
+  if (expected === undefined) return;
+  if (sizeBytes !== expected.sizeBytes || hash.digest("hex") !== expected.sha256) {
+    throw new BackupError("damaged", `Cannot read ${name}: its checksum does not match`);
+  }
+}
+
+function memberLengthIn(header: Buffer, name: string): number {
+  try {
+    return memberLength(header);
+  } catch (error) {
+    throw named(error, name);
+  }
+}
+
+async function decodeText(member: Buffer, name: string): Promise<string> {
+  try {
+    const raw = await decodeMember(member, memberRawLength(member), undefined);
+    return Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString("latin1");
+  } catch (error) {
+    throw named(error, name);
+  }
+}
+
+function named(error: unknown, name: string): unknown {
+  if (!isBackupError(error, "damaged")) return error;
+  return new BackupError("damaged", `Cannot read ${name}: a member of it is damaged`, { cause: error });
+}
