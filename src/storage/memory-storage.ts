@@ -96,15 +96,16 @@ export class MemoryStorage implements Storage {
 }
 
 async function collect(content: StorageContent, signal: AbortSignal): Promise<Buffer> {
-  signal.throwIfAborted();
   if (content instanceof Uint8Array) return Buffer.from(content);
   if ("preparedFile" in content) {
     try {
+      signal.throwIfAborted();
       return await readFile(content.preparedFile);
     } finally {
       await rm(content.preparedFile, { force: true });
     }
   }
+  signal.throwIfAborted();
   const chunks: Buffer[] = [];
   for await (const chunk of content) {
     signal.throwIfAborted();

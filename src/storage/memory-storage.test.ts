@@ -1,0 +1,4 @@
+import { testStorageContract } from "../testing/storage-contract.ts";
+import { MemoryStorage } from "./memory-storage.ts";
+
+testStorageContract("MemoryStorage", async () => new MemoryStorage());
