@@ -16,9 +16,6 @@ import { type ArchiveReading, openArchiveReader } from "./archive-reader.ts";
 import { openForeignArchive } from "./foreign-archive.ts";
 import type { LoadedBackup } from "./load-backup.ts";
 
-/** What reading needs of a storage. */
-export type ReadableStorage = Storage;
-
 /** Opens what `loadBackup` found; reads nothing yet. */
 export function openBackupReader(storage: Storage, loaded: LoadedBackup): BackupReader {
   return new ArchiveBackupReader(storage, loaded);
@@ -81,7 +78,7 @@ export function openArchive(
 }
 
 /** The file that holds a database. Of files that are not ours the database has the file's own name. */
-export function databaseFile(
+function databaseFile(
   backup: Backup,
   metadata: BackupMetadata | undefined,
   name: string,
@@ -97,7 +94,7 @@ export function databaseFile(
  *
  * @throws {BackupError} `damaged`; `not-found`
  */
-export async function* readVerified(
+async function* readVerified(
   storage: Pick<Storage, "get">,
   file: BackupFile,
   signal: AbortSignal,

@@ -75,7 +75,7 @@ export function describeForeign(group: BackupGroup): Backup {
 }
 
 /** A database of which only the file is known. Owner -1 leaves the owner as it is. */
-export function foreignDatabase(name: string, sizeBytes: number): BackupDatabase {
+function foreignDatabase(name: string, sizeBytes: number): BackupDatabase {
   return {
     name,
     path: "",

@@ -40,6 +40,7 @@ interface Candidate {
 
 /** Every visible backup, newest first by the time in its metadata. */
 export async function listBackups(storage: Storage, signal: AbortSignal): Promise<readonly Backup[]> {
+  signal.throwIfAborted();
   const [groups, records] = await Promise.all([listGroups(storage, signal), indexRecords(storage, signal)]);
   const found: Described[] = [];
   const candidates: Candidate[] = [];

@@ -86,6 +86,6 @@ function unreadable(id: string, parsed: Parameters<typeof whyUnreadable>[0]): Ba
     return new BackupError("unsupported", message, { hint: "Upgrade vertex-backup to read it." });
   }
   return new BackupError("damaged", message, {
-    hint: "Its files can still be restored one by one, by their paths, without being checked.",
+    hint: "Copy its files out of the vault: restore takes them one by one, by their paths, without checking them.",
   });
 }

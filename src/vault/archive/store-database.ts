@@ -5,11 +5,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { type FileHandle, open, unlink } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { BackupError, isBackupError } from "../../domain/error.ts";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { resolve, sep } from "node:path";
+import { BackupError } from "../../domain/error.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { DatabaseImage } from "../vault.ts";
+import { fileError } from "./file-error.ts";
 
 /** Large enough for few system calls, small enough not to hold up a server that embeds the library. */
 const chunkSizeBytes = 1024 * 1024;
@@ -38,14 +39,16 @@ export async function storeDatabase(
     }
     await checkSizes(storage, name, image, { hashedBytes: reading.sizeBytes, signal });
     return reading.sha256();
+  } catch (error) {
+    throw fileError("read the image", image.imagePath, error);
   } finally {
-    await unlink(image.imagePath).catch(ignoreMissing);
+    await rm(image.imagePath, { force: true });
   }
 }
 
 function isPrepared(storage: Storage, path: string): boolean {
   const { stagingDirectory } = storage.properties;
-  return stagingDirectory !== undefined && dirname(resolve(path)) === resolve(stagingDirectory);
+  return stagingDirectory !== undefined && resolve(path).startsWith(resolve(stagingDirectory) + sep);
 }
 
 async function checkSizes(
@@ -67,11 +70,6 @@ async function bothOrThrow(first: Promise<unknown>, second: Promise<unknown>): P
   for (const result of await Promise.allSettled([first, second])) {
     if (result.status === "rejected") throw result.reason;
   }
-}
-
-function ignoreMissing(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code === "ENOENT" || isBackupError(error)) return;
-  throw error;
 }
 
 /** Reads a file once, from its beginning, and hashes what it reads. */

@@ -8,11 +8,12 @@ import { createHash, randomUUID } from "node:crypto";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { BackupFile } from "../../domain/backup.ts";
-import { errorText, isBackupError } from "../../domain/error.ts";
+import { BackupError, errorText, isBackupError } from "../../domain/error.ts";
 import { metadataName, parseBackupId } from "../../format/archive/file-names.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Damage, VerifyOptions, VerifyReport } from "../vault.ts";
 import { describeDifference, openArchive } from "./backup-reader.ts";
+import { fileError } from "./file-error.ts";
 import { type LoadedBackup, loadBackup } from "./load-backup.ts";
 import { loadMetadata } from "./load-metadata.ts";
 
@@ -140,13 +141,13 @@ class Verification {
   async #readFile(file: BackupFile, copy: string | undefined, signal: AbortSignal): Promise<boolean> {
     const hash = createHash("sha256");
     let sizeBytes = 0;
-    await using out = copy === undefined ? undefined : await open(copy, "wx", 0o600);
+    await using out = copy === undefined ? undefined : await openCopy(copy);
     try {
       for await (const chunk of this.#storage.get(file.name, undefined, signal)) {
         signal.throwIfAborted();
         hash.update(chunk);
         sizeBytes += chunk.byteLength;
-        await out?.writeFile(chunk);
+        await out?.write(chunk);
         this.#progress(sizeBytes, file.name);
       }
     } catch (error) {
@@ -175,4 +176,21 @@ class Verification {
       ...(current === undefined ? {} : { current }),
     });
   }
+}
+
+/** A private file for a copy. What fails here is ours, and never taken for damage of the backup. */
+async function openCopy(
+  path: string,
+): Promise<AsyncDisposable & { write(chunk: Uint8Array): Promise<void> }> {
+  const failed = (error: unknown): never => {
+    const failure = fileError("write the copy", path, error);
+    throw isBackupError(failure, "not-found")
+      ? new BackupError("storage-unavailable", failure.message, { cause: failure })
+      : failure;
+  };
+  const file = await open(path, "wx", 0o600).catch(failed);
+  return {
+    write: (chunk) => file.writeFile(chunk).catch(failed),
+    [Symbol.asyncDispose]: () => file.close(),
+  };
 }
