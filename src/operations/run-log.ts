@@ -22,6 +22,8 @@ export class RunLog implements Observer {
   readonly problems: Problem[] = [];
   readonly warnings: string[] = [];
   problemCount = 0;
+  /** Hears of every problem, the writer's too. */
+  onProblem: (problem: Problem) => void = () => undefined;
   readonly #observer: Observer;
   readonly #clock: Clock;
   readonly #lastAtMs = new Map<Phase, number>();
@@ -51,22 +53,38 @@ export class RunLog implements Observer {
   }
 
   /**
-   * What a vault's writer reports to. It counts the problems it meets itself, so they are
-   * passed on but not counted again.
+   * What a vault's writer reports to. It spaces its reports and counts the problems it meets
+   * itself, so both are only passed on.
+   *
+   * @param expected What the phase `store` will come to as far as can be told, for its totals
    */
-  forWriter(): Observer {
+  forWriter(expected: () => { readonly bytes: number; readonly items: number }): Observer {
     return {
-      progress: (progress) => this.progress(progress),
+      progress: (progress) => this.#observer.progress(withTotals(progress, expected)),
       warning: (message) => this.warning(message),
-      problem: (problem) => this.#observer.problem(problem),
+      problem: (problem) => {
+        this.onProblem(problem);
+        this.#observer.problem(problem);
+      },
     };
   }
 
   problem(problem: Problem): void {
     this.problemCount++;
     if (this.problems.length < problemsKeptMax) this.problems.push(problem);
+    this.onProblem(problem);
     this.#observer.problem(problem);
   }
+}
+
+function withTotals(
+  progress: Progress,
+  expected: () => { readonly bytes: number; readonly items: number },
+): Progress {
+  if (progress.phase !== "store" || progress.bytesTotal !== undefined) return progress;
+  const { bytes, items } = expected();
+  const [bytesTotal, itemsTotal] = [Math.max(bytes, progress.bytesDone), Math.max(items, progress.itemsDone)];
+  return { ...progress, bytesTotal, itemsTotal };
 }
 
 /** Tells both; the one that is not there hears nothing. */

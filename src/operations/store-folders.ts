@@ -17,6 +17,7 @@ import type { OperationContext } from "./context.ts";
 import type { ImagePlace } from "./image-place.ts";
 import type { FolderSource } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
+import type { ScanProgress } from "./scan-progress.ts";
 
 /** A folder and what the walk saw of it. */
 export interface StoredFolder {
@@ -35,8 +36,9 @@ export interface StoreOptions {
   /** Declared databases that are not to be stored as files of a folder, by absolute path. */
   readonly declaredPaths: readonly string[];
   readonly log: RunLog;
+  readonly scan: ScanProgress;
   /** Sees every entry that goes into the backup. */
-  readonly onEntries: (entries: readonly Entry[]) => void;
+  readonly onEntry: (entry: Entry) => void;
 }
 
 /** A file from strangers may be locked for as long as they like; it is then stored as it is. */
@@ -50,22 +52,21 @@ export async function storeFolders(
   signal: AbortSignal,
 ): Promise<readonly StoredFolder[]> {
   const skip = skippedPaths(context, options.declaredPaths);
-  const progress = new ScanProgress(options.log);
   const stored: StoredFolder[] = [];
   for (const folder of folders) {
     signal.throwIfAborted();
-    stored.push(await storeFolder(folder, { ...options, skip, progress }, signal));
+    stored.push(await storeFolder(folder, { ...options, skip }, signal));
   }
-  progress.end();
+  options.scan.end();
   return stored;
 }
 
 async function storeFolder(
   folder: FolderSource,
-  options: StoreOptions & { readonly skip: ReadonlySet<ByteString>; readonly progress: ScanProgress },
+  options: StoreOptions & { readonly skip: ReadonlySet<ByteString> },
   signal: AbortSignal,
 ): Promise<StoredFolder> {
-  const { writer, log, skip, progress, onEntries } = options;
+  const { writer, log, skip, scan, onEntry } = options;
   const report = log.problem.bind(log);
   const { name, path, excludes, oneFileSystem, excludeCaches, plainFiles } = folder;
   const capture = foundCapture(options);
@@ -81,10 +82,10 @@ async function storeFolder(
       const settled = await writer.settle(entries, signal);
       const walked = entries.map((entry, index) => ({ entry, settled: settled[index] === true }));
       const kept = await finder.inspect(walked, signal);
-      onEntries(kept.map((item) => item.entry));
+      for (const { entry } of kept) onEntry(entry);
       await writer.add(kept, signal);
       files += kept.filter((item) => item.entry.kind !== "directory").length;
-      progress.saw(kept.map((item) => item.entry));
+      scan.saw(kept.map((item) => item.entry));
     }
   } catch (error) {
     // The walk throws this for the folder itself only; what lies inside is reported and passed over.
@@ -118,31 +119,4 @@ function skippedPaths(context: OperationContext, declaredPaths: readonly string[
     return ["", "-wal", "-shm", "-journal"].map((suffix) => asByteString(`${real}${suffix}`));
   });
   return new Set([...context.ownDirectories.map(realBytePath), ...databases]);
-}
-
-class ScanProgress {
-  readonly #log: RunLog;
-  #itemsDone = 0;
-  #bytesDone = 0;
-
-  constructor(log: RunLog) {
-    this.#log = log;
-  }
-
-  saw(entries: readonly Entry[]): void {
-    this.#itemsDone += entries.length;
-    for (const entry of entries) this.#bytesDone += entry.sizeBytes;
-    this.#log.progress({ phase: "scan", bytesDone: this.#bytesDone, itemsDone: this.#itemsDone });
-  }
-
-  end(): void {
-    const [bytesDone, itemsDone] = [this.#bytesDone, this.#itemsDone];
-    this.#log.finalProgress({
-      phase: "scan",
-      bytesDone,
-      itemsDone,
-      bytesTotal: bytesDone,
-      itemsTotal: itemsDone,
-    });
-  }
 }

@@ -8,12 +8,15 @@
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import { lastTrusted, suspectReason } from "../domain/guard.ts";
+import { ReferenceCheck } from "../source/reference-check.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
+import { collectReferences } from "./collect-references.ts";
 import type { OperationContext } from "./context.ts";
 import { type ImagePlace, openImagePlace } from "./image-place.ts";
 import type { Source } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
+import { ScanProgress } from "./scan-progress.ts";
 import { openScratch } from "./scratch.ts";
 import { gatherFacts } from "./source-facts.ts";
 import { type StoredFolder, storeFolders } from "./store-folders.ts";
@@ -46,6 +49,8 @@ export async function takeBackup(
   await using scratch = await openScratch(context);
   await using images = await openImagePlace(context, scratch);
   await using run = new AsyncDisposableStack();
+  const parent = parentOf(earlier, job);
+  const scan = new ScanProgress(log, parent);
   const writer = await context.vault.begin(
     {
       type: job.type,
@@ -55,15 +60,15 @@ export async function takeBackup(
       safety: job.safety,
       tags: job.tags,
       roots: job.type === "database" ? [] : job.source.folders.map(({ name, path }) => ({ name, path })),
-      parent: parentOf(earlier, job)?.id,
+      parent: parent?.id,
       level: job.level,
       lockWaitMs: context.lockWaitMs,
-      observer: log.forWriter(),
+      observer: log.forWriter(() => scan.expected()),
     },
     signal,
   );
   run.defer(() => writer.abort());
-  const seen = await storeSource(context, job, { writer, images, log }, signal);
+  const seen = await storeSource(context, job, { writer, images, log, scan }, signal);
   const last = lastTrusted(earlier, job.source.name, job.type);
   refuseIfNothing(job, seen, last);
   const facts = await gatherFacts(context, seen, last, signal);
@@ -83,6 +88,7 @@ interface Run {
   readonly writer: BackupWriter;
   readonly images: ImagePlace;
   readonly log: RunLog;
+  readonly scan: ScanProgress;
 }
 
 interface SeenSource {
@@ -93,7 +99,7 @@ interface SeenSource {
 async function storeSource(
   context: OperationContext,
   job: BackupJob,
-  { writer, images: place, log }: Run,
+  { writer, images: place, log, scan }: Run,
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
@@ -101,18 +107,33 @@ async function storeSource(
   await using capturer = await context.openCapturer();
   const databases = await captureDatabases(context, wanted, { check, capturer, images: place, log }, signal);
   const images = databases.flatMap(({ image }) => image ?? []);
+  const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));
+  log.onProblem = (problem) => references.noteProblem(problem);
+  // Before the writer takes the images over, and before the walk that is to find the files.
+  if (type === "full") {
+    await collectReferences(source.references, images, { capturer, check: references, log }, signal);
+  }
   for (const image of images) await writer.addDatabase(image, signal);
   if (type === "database") return { databases, folders: [] };
   const failed = new Set(
     databases.filter(({ image }) => image === undefined).map(({ database }) => database),
   );
-  const declaredPaths = source.databases.filter((database) => !failed.has(database)).map(({ path }) => path);
   const folders = await storeFolders(
     context,
     source.folders,
-    { writer, capturer, images: place, declaredPaths, log, onEntries: () => undefined },
+    {
+      writer,
+      capturer,
+      images: place,
+      // One that could not be captured is stored like any file that is found.
+      declaredPaths: source.databases.filter((database) => !failed.has(database)).map(({ path }) => path),
+      log,
+      scan,
+      onEntry: (entry) => references.see(entry),
+    },
     signal,
   );
+  await references.finish(signal);
   return { databases, folders };
 }
 
