@@ -9,8 +9,10 @@ import { DatabaseSync } from "node:sqlite";
 
 const accountCount = 200;
 const openingBalance = 1000;
+/** Made before the app is "live", so that the database has some megabytes. */
+export const earlierPayments = 20_000;
 
-/** Makes the database in WAL mode, as a web app would have it. The caller closes it. */
+/** Makes the database in WAL mode, as a web app would have it, with {@link earlierPayments} in it. The caller closes it. */
 export function openBank(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec(`
@@ -29,11 +31,13 @@ export function openBank(path: string): DatabaseSync {
   `);
   const insert = database.prepare("INSERT INTO account VALUES (?, ?)");
   for (let id = 1; id <= accountCount; id++) insert.run(id, openingBalance);
+  const pay = preparePayment(database);
+  for (let number = 1; number <= earlierPayments; number++) pay(number);
   database.exec("COMMIT");
   return database;
 }
 
-/** A function that makes the payment of this number, in one transaction. */
+/** A function that makes the payment of this number, inside a transaction of the caller. */
 export function preparePayment(database: DatabaseSync): (number: number) => void {
   const take = database.prepare("UPDATE account SET balance = balance - ? WHERE id = ?");
   const give = database.prepare("UPDATE account SET balance = balance + ? WHERE id = ?");
@@ -42,11 +46,9 @@ export function preparePayment(database: DatabaseSync): (number: number) => void
     const payer = 1 + ((number * 7919) % accountCount);
     const payee = 1 + ((number * 104_729 + 1) % accountCount);
     const amount = 1 + (number % 50);
-    database.exec("BEGIN IMMEDIATE");
     take.run(amount, payer);
     give.run(amount, payee);
     write.run(number, payer, payee, amount, `payment ${number} `.repeat(8));
-    database.exec("COMMIT");
   };
 }
 

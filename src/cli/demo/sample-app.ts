@@ -75,7 +75,7 @@ export class SampleWriter implements AsyncDisposable {
     this.#process = child;
   }
 
-  /** Makes the database and starts writing. Resolves after the first commits. */
+  /** Makes the database and starts writing. Resolves once it commits. */
   static async start(databasePath: string, signal: AbortSignal): Promise<SampleWriter> {
     const extension = import.meta.filename.endsWith(".ts") ? "ts" : "js";
     const program = join(import.meta.dirname, `writer-process.${extension}`);
@@ -85,19 +85,19 @@ export class SampleWriter implements AsyncDisposable {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const writer = new SampleWriter(child);
-    await writer.commits(signal);
+    await writer.payments(signal);
     return writer;
   }
 
-  /** Commits made up to now. */
-  async commits(signal: AbortSignal): Promise<number> {
+  /** Payments committed up to now, each in a transaction of its own. */
+  async payments(signal: AbortSignal): Promise<number> {
     const answer = once(this.#process, "message", { signal });
     const ended = once(this.#process, "exit", { signal }).then(([code]) => {
       throw new Error(`The sample app's writer ended with code ${String(code)}`);
     });
-    this.#process.send("commits");
-    const [commits] = (await Promise.race([answer, ended])) as [number];
-    return commits;
+    this.#process.send("how many?");
+    const [payments] = (await Promise.race([answer, ended])) as [number];
+    return payments;
   }
 
   /** Lets the writer finish its transaction and end. */
