@@ -52,6 +52,8 @@ export interface SwapArea {
   readonly slots: readonly SwapSlot[];
   /** Where `place` itself cannot be swapped (a mount point): what it is given afterwards, and what it had. */
   readonly attributes?: { readonly after: PlaceAttributes; readonly before: PlaceAttributes };
+  /** Set in the end where nothing was there before, so that there is no `previous`. */
+  readonly wasAbsent?: boolean;
   /** Absolute paths of the targets in this area, for display and to tell overlapping restores apart. */
   readonly targets: readonly string[];
 }

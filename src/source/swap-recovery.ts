@@ -9,7 +9,13 @@
 import { posix } from "node:path";
 import type { ByteString } from "../domain/byte-string.ts";
 import { BackupError, errorText } from "../domain/error.ts";
-import { type JournalState, journalTargets, pathsOverlap, type RestoreJournal } from "./restore-journal.ts";
+import {
+  type JournalState,
+  journalTargets,
+  pathsOverlap,
+  type RestoreJournal,
+  type SwapArea,
+} from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
 import { swapBack, swapIn } from "./swap.ts";
 import type { SwapDisk } from "./swap-disk.ts";
@@ -17,7 +23,7 @@ import type { SwapDisk } from "./swap-disk.ts";
 export interface RecoveryTools {
   readonly store: RestoreJournalStore;
   readonly disk: SwapDisk;
-  /** Writes the images of `journal.live` into their databases, each in one transaction; may be repeated. */
+  /** Writes the images of `journal.live` into their databases, all or none; may be repeated. */
   readonly installLive: (journal: RestoreJournal) => Promise<void>;
 }
 
@@ -67,12 +73,18 @@ export async function carryOut(journal: RestoreJournal, tools: RecoveryTools): P
     }
     current = await swapIn(current, tools.disk, writeState);
   } catch (error) {
-    // Once databases are installed only forward is left; the next command tries that again.
-    if (current.live.length === 0 || current.state === "installing")
-      await takeBackAfter(error, current, tools);
+    if (canGoBack(journal, current)) await takeBackAfter(error, current, tools);
     throw error;
   }
   await tidy(current, tools);
+}
+
+/**
+ * A failed installation leaves all databases as they were. After one that succeeded, or
+ * that a crash may have cut in two, only forward is left; the next command tries again.
+ */
+function canGoBack(before: RestoreJournal, now: RestoreJournal): boolean {
+  return now.live.length === 0 || (before.state === "staged" && now.state === "installing");
 }
 
 async function goForward(journal: RestoreJournal, tools: RecoveryTools): Promise<Direction> {
@@ -146,7 +158,9 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
     }
   }, AbortSignal.timeout(supersedeWaitMs));
   await disk.syncDirectories(touched);
-  await store.write({ ...journal, state: "kept" });
+  const areas: SwapArea[] = [];
+  for (const area of journal.areas) areas.push({ ...area, wasAbsent: !(await disk.exists(area.previous)) });
+  await store.write({ ...journal, areas, state: "kept" });
 }
 
 /** Longer than the store waits for its mutex, so that its own message is the one people see. */

@@ -78,8 +78,6 @@ async function takeBack(
 async function clear(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
   const touched = new Set<ByteString>();
   for (const area of journal.areas) {
-    await disk.makeDirectory(area.previous);
-    // With it in the set, directories made below are noted upwards no further than here.
     touched.add(parentOf(area.previous));
     for (const slot of area.slots) await setAside(area, slot, disk, touched);
   }

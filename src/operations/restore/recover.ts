@@ -5,11 +5,10 @@
  * @module
  */
 
-import type { Direction, RecoveryTools } from "../../source/swap-recovery.ts";
-import { finishJournal } from "../../source/swap-recovery.ts";
+import { journalTargets, type RestoreJournal } from "../../source/restore-journal.ts";
 import { RestoreJournalStore } from "../../source/restore-journal-store.ts";
 import { realDisk } from "../../source/swap-disk.ts";
-import { journalTargets, type RestoreJournal } from "../../source/restore-journal.ts";
+import { type Direction, finishJournal, type RecoveryTools } from "../../source/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import { installLiveTargets } from "./live.ts";
 
@@ -25,30 +24,39 @@ export interface RecoveredRestore {
 /**
  * Finishes every restore whose process ended before it did. One that is still running is
  * left alone. Costs one look at a folder where there is nothing to do.
+ *
+ * @throws {BackupError} if one can neither be finished nor taken back now; nothing is lost
  */
 export async function recoverInterruptedRestores(
   context: OperationContext,
   signal: AbortSignal,
 ): Promise<readonly RecoveredRestore[]> {
-  const store = new RestoreJournalStore(context.stateDirectory, realDisk);
+  const store = openJournals(context);
+  const tools = recoveryTools(context, store, () => undefined, signal);
   const recovered: RecoveredRestore[] = [];
   for (const journal of await store.list()) {
     signal.throwIfAborted();
-    if (journal.state === "kept") continue;
-    const tools = recoveryTools(context, store, signal);
-    const outcome = await recoverOne(journal, tools);
+    const outcome = journal.state === "kept" ? undefined : await recoverOne(journal, tools);
     if (outcome !== undefined) recovered.push(outcome);
   }
   return recovered;
+}
+
+/** The journals of this machine. */
+export function openJournals(context: Pick<OperationContext, "stateDirectory">): RestoreJournalStore {
+  return new RestoreJournalStore(context.stateDirectory, realDisk);
 }
 
 /** What finishing a journal needs, with the real disk. */
 export function recoveryTools(
   context: OperationContext,
   store: RestoreJournalStore,
+  warn: (message: string) => void,
   signal: AbortSignal,
 ): RecoveryTools {
-  return { store, disk: realDisk, installLive: (journal) => installLiveTargets(context, journal, signal) };
+  const installLive = (journal: RestoreJournal): Promise<void> =>
+    installLiveTargets(context, journal, warn, signal);
+  return { store, disk: realDisk, installLive };
 }
 
 async function recoverOne(

@@ -6,32 +6,218 @@
  * @module
  */
 
+import { lstat } from "node:fs/promises";
+import { byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
+import type { RestoreJournal, SwapArea } from "../../source/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
+import { planSlots } from "../../source/swap-slots.ts";
+import { carryOut, finishJournal } from "../../source/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestorePlan, RestoreRequest, RestoreResult, Started } from "../requests.ts";
+import { RunLog } from "../run-log.ts";
+import { claimTargets, newRestoreId } from "./claim.ts";
+import { refuseInUse } from "./in-use.ts";
+import { comparePrepared, swappedDatabases } from "./plan.ts";
+import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
+import { openJournals, recoverInterruptedRestores, recoveryTools } from "./recover.ts";
+import { takeSafetyBackup } from "./safety.ts";
+import { bytesToWrite, refuseIfTooLarge } from "./space.ts";
+import { type Staged, stageTargets } from "./stage.ts";
+import { StageProgress } from "./stage-progress.ts";
 
 /**
  * Says what a restore would do. Touches nothing.
  *
  * @throws {BackupError} `not-found`, `damaged`, `unsafe`, `invalid-input`
  */
-export function planRestore(
-  _context: OperationContext,
+export async function planRestore(
+  context: OperationContext,
   request: Started<RestoreRequest>,
 ): Promise<RestorePlan> {
-  throw new BackupError("bug", `Cannot plan the restore of ${request.backup}: not there yet`);
+  await using prepared = await prepareRestore(context, request, newRestoreId(context));
+  return await comparePrepared(context, prepared, request);
 }
 
 /**
  * Restores a backup. Cancelled or failed before the swap, everything is as it was; the
  * swap itself, some renames, is not cancelled.
  *
- * @param plan as {@link planRestore} returned it; made when left out
+ * @param plan As {@link planRestore} returned it, when the caller has shown one; it pins the
+ *   backup that `latest` meant then
  */
-export function restore(
-  _context: OperationContext,
+export async function restore(
+  context: OperationContext,
   request: Started<RestoreRequest>,
-  _plan?: RestorePlan,
+  plan?: RestorePlan,
 ): Promise<RestoreResult> {
-  throw new BackupError("bug", `Cannot restore ${request.backup}: not there yet`);
+  const { signal } = request;
+  const log = new RunLog(request.observer, context.clock);
+  await recoverInterruptedRestores(context, signal);
+  // I4: nobody removes the backup that is being restored while its safety backup is made.
+  await using _held = await context.vault.hold(signal);
+  const pinned =
+    request.backup === "latest" && plan !== undefined ? { ...request, backup: plan.backup.id } : request;
+  await using prepared = await prepareRestore(context, pinned, newRestoreId(context));
+  for (const warning of prepared.warnings) log.warning(warning);
+  if (request.force !== true) refuseInUse(swappedDatabases(prepared));
+  await refuseIfTooLarge(prepared);
+  return await new RestoreRun(context, pinned, prepared, log).run();
+}
+
+/** One restore from its first mark on the disk to its last. */
+class RestoreRun {
+  readonly #context: OperationContext;
+  readonly #request: Started<RestoreRequest>;
+  readonly #prepared: PreparedRestore;
+  readonly #log: RunLog;
+  readonly #store: RestoreJournalStore;
+  #journal: RestoreJournal;
+
+  constructor(
+    context: OperationContext,
+    request: Started<RestoreRequest>,
+    prepared: PreparedRestore,
+    log: RunLog,
+  ) {
+    this.#context = context;
+    this.#request = request;
+    this.#prepared = prepared;
+    this.#log = log;
+    this.#store = openJournals(context);
+    this.#journal = this.#firstJournal();
+  }
+
+  async run(): Promise<RestoreResult> {
+    const { signal } = this.#request;
+    using _claim = await claimTargets(this.#store, this.#journal, signal);
+    const tools = recoveryTools(this.#context, this.#store, (text) => this.#log.warning(text), signal);
+    let staged: Staged;
+    try {
+      staged = await this.#buildAside();
+      signal.throwIfAborted();
+    } catch (error) {
+      await finishJournal(this.#journal, tools);
+      throw error;
+    }
+    this.#log.progress({ phase: "swap", bytesDone: 0, itemsDone: 0 });
+    await carryOut(this.#journal, tools);
+    const itemsDone = this.#prepared.layout.staged.length;
+    this.#log.finalProgress({ phase: "swap", bytesDone: 0, itemsDone });
+    return await this.#result(staged);
+  }
+
+  /** Everything that can fail, before anything is touched. */
+  async #buildAside(): Promise<Staged> {
+    const { signal } = this.#request;
+    const safety = await takeSafetyBackup(this.#context, this.#prepared, this.#log, signal);
+    if (safety !== undefined) {
+      this.#journal = { ...this.#journal, safetyBackupId: safety.id };
+      await this.#store.write(this.#journal);
+    }
+    await this.#verifyStored();
+    await using capturer = await this.#context.openCapturer();
+    const progress = new StageProgress(this.#log, bytesToWrite(this.#prepared));
+    const parentMode = this.#request.target === undefined ? 0o755 : 0o700;
+    const staged = await stageTargets(this.#prepared, { capturer, progress, parentMode }, signal);
+    progress.end();
+    const areas = await planAreas(this.#prepared, this.#journal.areas, signal);
+    this.#journal = { ...this.#journal, areas, state: "staged" };
+    await this.#store.write(this.#journal);
+    return staged;
+  }
+
+  /** A4: what is stored is compared with its checksums first. Of a part, what is read is verified as it is read. */
+  async #verifyStored(): Promise<void> {
+    const { backup, isStored, selection, layout } = this.#prepared;
+    const wholeFolders = layout.staged.some(({ target }) => target.kind === "folder") && !selection.partial;
+    if (!isStored || !wholeFolders || backup.state === "unverified") return;
+    const { signal } = this.#request;
+    const report = await this.#context.vault.verify(
+      backup.id,
+      {
+        depth: "stored",
+        observer: this.#log,
+        scratchDirectory: this.#context.scratchDirectory,
+        checkDatabase: () => Promise.resolve([]),
+      },
+      signal,
+    );
+    const first = report.damages[0];
+    if (first === undefined) return;
+    throw new BackupError("damaged", `Cannot restore ${backup.id}: ${first.object}: ${first.message}`, {
+      hint: "Nothing was changed. Restore another backup; parts of this one can still be restored with --include or --only.",
+    });
+  }
+
+  #firstJournal(): RestoreJournal {
+    const { layout, backup, restoreId } = this.#prepared;
+    return {
+      id: restoreId,
+      kind: "restore",
+      owner: this.#context.machine.owner,
+      startedAtMs: this.#context.clock.now(),
+      backupId: backup.id,
+      state: "building",
+      areas: layout.areas,
+      live: layout.live,
+    };
+  }
+
+  async #result(staged: Staged): Promise<RestoreResult> {
+    const kept = await this.#store.read(this.#journal.id);
+    const { safetyBackupId } = this.#journal;
+    for (const warning of staged.warnings) this.#log.warning(warning);
+    return {
+      backup: this.#prepared.backup,
+      restoreId: this.#journal.id,
+      targets: targetPlans(this.#prepared.layout),
+      filesWritten: staged.filesWritten,
+      bytesWritten: staged.bytesWritten,
+      previousState: (kept?.areas ?? [])
+        .filter(({ wasAbsent }) => wasAbsent !== true)
+        .map(({ previous }) => byteStringToDisplay(previous)),
+      warnings: this.#log.warnings,
+      ...(safetyBackupId === undefined ? {} : { safetyBackupId }),
+    };
+  }
+}
+
+/** Names what is swapped where that depends on what was built. */
+async function planAreas(
+  { layout, keep }: PreparedRestore,
+  areas: readonly SwapArea[],
+  signal: AbortSignal,
+): Promise<readonly SwapArea[]> {
+  const planned = [...areas];
+  const databases = new Set(
+    layout.staged.filter(({ target }) => target.kind === "database").map(({ place }) => place.path),
+  );
+  for (const { oneByOne, stagedPath } of layout.staged) {
+    const area = oneByOne && planned[oneByOne.area];
+    if (oneByOne === undefined || area === undefined) continue;
+    const { replace } = oneByOne;
+    const rules = { place: area.place, staged: stagedPath, replace, keep, databases };
+    const slots = await planSlots(rules, signal);
+    planned[oneByOne.area] = { ...area, slots, ...(replace ? await attributesOf(area) : {}) };
+  }
+  return planned;
+}
+
+/** The folder itself stays, so what it is given is written down with what it had. */
+async function attributesOf({ place, staging }: SwapArea): Promise<Pick<SwapArea, "attributes">> {
+  const [before, after] = await Promise.all([
+    lstat(byteStringToPath(place)),
+    lstat(byteStringToPath(staging)),
+  ]);
+  const pick = ({
+    mode,
+    uid,
+    gid,
+    mtimeMs,
+  }: typeof before): NonNullable<SwapArea["attributes"]>["after"] => ({
+    mode: mode & 0o7777,
+    ...{ uid, gid, mtimeMs },
+  });
+  return { attributes: { before: pick(before), after: pick(after) } };
 }

@@ -5,29 +5,199 @@
  * @module
  */
 
+import { mkdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import {
+  asByteString,
+  type ByteString,
+  byteStringFromText,
+  byteStringToDisplay,
+  byteStringToUtf8,
+} from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
+import { absolutePath } from "../../source/entry-path.ts";
+import {
+  journalTargets,
+  type LiveTarget,
+  type RestoreJournal,
+  type SwapArea,
+  type SwapSlot,
+} from "../../source/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
+import { stagingName } from "../../source/staging-names.ts";
+import { realDisk } from "../../source/swap-disk.ts";
+import { carryOut, discardKept, finishJournal } from "../../source/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { RunOptions, Started, UndoResult } from "../requests.ts";
+import { RunLog } from "../run-log.ts";
+import { claimTargets, newRestoreId, refuseOverlap } from "./claim.ts";
+import { refuseInUse } from "./in-use.ts";
+import { extractDatabase } from "./live.ts";
+import { openJournals, recoverInterruptedRestores, recoveryTools } from "./recover.ts";
+import { takeSafetyOf } from "./safety.ts";
 
 export interface UndoRequest extends RunOptions {
   /** The restore meant; the last one when left out. */
   readonly restoreId?: string;
+  /** Replace a database although a process has it open. */
+  readonly force?: boolean;
 }
 
 /**
  * Brings back what a restore replaced, on all its targets together. What is there now
  * becomes the kept previous state, so that an undo can be undone.
  *
- * @throws {BackupError} `not-found` if nothing is kept
+ * @throws {BackupError} `not-found` if nothing is kept; `unsafe` if a database is in use; `locked`
  */
-export function undoRestore(_context: OperationContext, request: Started<UndoRequest>): Promise<UndoResult> {
-  throw new BackupError("bug", `Cannot undo restore ${request.restoreId ?? ""}: not there yet`);
+export async function undoRestore(
+  context: OperationContext,
+  request: Started<UndoRequest>,
+): Promise<UndoResult> {
+  const { signal } = request;
+  await recoverInterruptedRestores(context, signal);
+  const store = openJournals(context);
+  const kept = await findKept(store, request.restoreId);
+  if (request.force !== true) refuseInUse(swappedPaths(kept));
+  const log = new RunLog(request.observer, context.clock);
+  await using _held = await context.vault.hold(signal);
+  const journal = await undoJournal(context, kept);
+  using _claim = await claimTargets(store, journal, signal);
+  const tools = recoveryTools(context, store, (text) => log.warning(text), signal);
+  let staged = journal;
+  try {
+    if (kept.live.length > 0) staged = await stageLive(context, journal, kept, log, signal);
+    staged = { ...staged, state: "staged" };
+    await store.write(staged);
+    signal.throwIfAborted();
+  } catch (error) {
+    await finishJournal(journal, tools);
+    throw error;
+  }
+  await carryOut(staged, tools);
+  return { restoreId: kept.id, restored: journalTargets(kept) };
 }
 
-/** Deletes the previous state that a restore kept. Returns the absolute paths that are gone. */
-export function discardPreviousState(
-  _context: OperationContext,
+/**
+ * Deletes the previous state that a restore kept. Returns the absolute paths that are
+ * gone; none where nothing was kept.
+ *
+ * @throws {BackupError} `not-found` for an id that names no restore; `locked`
+ */
+export async function discardPreviousState(
+  context: OperationContext,
   request: Started<UndoRequest>,
 ): Promise<readonly string[]> {
-  throw new BackupError("bug", `Cannot discard for restore ${request.restoreId ?? ""}: not there yet`);
+  const { signal, restoreId } = request;
+  await recoverInterruptedRestores(context, signal);
+  const store = openJournals(context);
+  return await store.exclusively(async () => {
+    const kept = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
+    if (kept === undefined) return [];
+    await refuseOverlap(store, kept);
+    return (await discardKept(kept, { store, disk: realDisk })).map(byteStringToDisplay);
+  }, signal);
+}
+
+async function lastKept(store: RestoreJournalStore): Promise<RestoreJournal | undefined> {
+  const kept = (await store.list()).filter((journal) => journal.state === "kept");
+  return kept.toSorted((a, b) => a.startedAtMs - b.startedAtMs).at(-1);
+}
+
+async function findKept(store: RestoreJournalStore, restoreId: string | undefined): Promise<RestoreJournal> {
+  const named = restoreId === undefined ? await lastKept(store) : await readKept(store, restoreId);
+  if (named?.state === "kept") return named;
+  const what = restoreId === undefined ? "the last restore" : `restore ${restoreId}`;
+  throw new BackupError("not-found", `Cannot find what ${what} replaced: nothing is kept`, {
+    hint: "It was undone, discarded, or replaced by a later restore to the same place; a safety backup of it may be in the vault.",
+  });
+}
+
+/** An id comes from people: it is compared, never made into a path. */
+async function readKept(store: RestoreJournalStore, restoreId: string): Promise<RestoreJournal | undefined> {
+  return (await store.list()).find((journal) => journal.id === restoreId);
+}
+
+function swappedPaths(journal: RestoreJournal): readonly string[] {
+  return journal.areas.flatMap(({ place, slots }) =>
+    slots
+      .filter(({ database }) => database)
+      .map(({ name }) => byteStringToUtf8(absolutePath(place, name)) ?? ""),
+  );
+}
+
+/** The same swap the other way round: what was kept arrives, what arrived is kept. */
+async function undoJournal(context: OperationContext, kept: RestoreJournal): Promise<RestoreJournal> {
+  const id = newRestoreId(context);
+  const areas: SwapArea[] = [];
+  for (const area of kept.areas) areas.push(await undoArea(area, kept.id, id));
+  return {
+    id,
+    kind: "undo",
+    undoes: kept.id,
+    owner: context.machine.owner,
+    startedAtMs: context.clock.now(),
+    backupId: kept.backupId,
+    state: "building",
+    areas,
+    live: kept.live.map((target) => ({ ...target, imagePath: livePath(target, id) })),
+  };
+}
+
+async function undoArea(area: SwapArea, keptId: string, undoId: string): Promise<SwapArea> {
+  const { place, previous, targets, attributes } = area;
+  if (area.wasAbsent !== true && !(await realDisk.exists(previous))) {
+    throw new BackupError("not-found", `Cannot undo: ${byteStringToDisplay(previous)} is gone`, {
+      hint: "Somebody removed what the restore kept; a safety backup of it may be in the vault.",
+    });
+  }
+  const slots: SwapSlot[] = [];
+  for (const slot of area.slots) {
+    slots.push({ ...slot, arrives: await realDisk.exists(absolutePath(previous, slot.name)) });
+  }
+  return {
+    place,
+    staging: previous,
+    container: previous,
+    previous: asByteString(previous.slice(0, -keptId.length) + undoId),
+    slots,
+    targets,
+    ...(attributes === undefined
+      ? {}
+      : { attributes: { after: attributes.before, before: attributes.after } }),
+  };
+}
+
+function livePath({ path }: LiveTarget, id: string): ByteString {
+  const container = stagingName(byteStringFromText(basename(path)), id);
+  return byteStringFromText(join(dirname(path), byteStringToUtf8(container) ?? "", basename(path)));
+}
+
+/** What a live restore replaced is in its safety backup; what is there now goes into a new one first. */
+async function stageLive(
+  context: OperationContext,
+  journal: RestoreJournal,
+  kept: RestoreJournal,
+  log: RunLog,
+  signal: AbortSignal,
+): Promise<RestoreJournal> {
+  const { safetyBackupId } = kept;
+  if (safetyBackupId === undefined)
+    throw new BackupError("not-found", `Cannot undo ${kept.id}: it has no safety backup`);
+  const databases = journal.live.map(({ name, path }) => ({ name, path }));
+  for (const { path } of databases) await stat(path);
+  const name = (await sourceNameOf(context, safetyBackupId, signal)) || "restored";
+  const safety = await takeSafetyOf(context, { name, databases, folders: [], references: [] }, log, signal);
+  const live: LiveTarget[] = [];
+  for (const target of journal.live) {
+    await mkdir(dirname(byteStringToUtf8(target.imagePath) ?? ""), { mode: 0o700 });
+    const imagePath = byteStringToUtf8(target.imagePath) ?? "";
+    const { journalMode } = await extractDatabase(context, safetyBackupId, target.name, imagePath, signal);
+    live.push({ ...target, journalMode });
+  }
+  return { ...journal, live, safetyBackupId: safety.id };
+}
+
+async function sourceNameOf(context: OperationContext, id: string, signal: AbortSignal): Promise<string> {
+  await using reader = await context.vault.open(id, signal);
+  return reader.backup.source;
 }

@@ -1,0 +1,58 @@
+/**
+ * Claims the targets of a restore, so that no two restores work on one place.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { localStamp } from "../../domain/clock.ts";
+import { BackupError } from "../../domain/error.ts";
+import { journalTargets, pathsOverlap, type RestoreJournal } from "../../source/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
+import type { OperationContext } from "../context.ts";
+
+/** A new name for a restore: its start and something that no other one has. */
+export function newRestoreId(context: Pick<OperationContext, "clock">): string {
+  return `${localStamp(context.clock.now())}-${randomBytes(3).toString("hex")}`;
+}
+
+/**
+ * Writes the journal, durably, unless another restore is at work on one of its targets.
+ * Disposing says that nobody works on this restore any more.
+ *
+ * @throws {BackupError} `locked`
+ */
+export async function claimTargets(
+  store: RestoreJournalStore,
+  journal: RestoreJournal,
+  signal: AbortSignal,
+): Promise<Disposable> {
+  return await store.exclusively(async () => {
+    await refuseOverlap(store, journal);
+    const lock = await store.lock(journal.id);
+    if (lock === undefined)
+      throw new BackupError("bug", `Cannot claim restore ${journal.id}: its name is taken`);
+    try {
+      await store.write(journal);
+      return lock;
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }, signal);
+}
+
+/** @throws {BackupError} `locked` if an unfinished restore has one of the targets */
+export async function refuseOverlap(store: RestoreJournalStore, journal: RestoreJournal): Promise<void> {
+  const wanted = journalTargets(journal);
+  for (const other of await store.list()) {
+    if (other.state === "kept" || other.id === journal.id) continue;
+    const shared = journalTargets(other).find((path) => wanted.some((own) => pathsOverlap(own, path)));
+    if (shared === undefined) continue;
+    throw new BackupError("locked", `Cannot restore to ${shared}: another restore is at work there`, {
+      retryable: true,
+      details: { restore_id: other.id, host: other.owner.host, pid: other.owner.pid },
+      hint: `Wait for process ${other.owner.pid} on ${other.owner.host} to end.`,
+    });
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Everything a restore knows before it touches anything: the opened backup, what
+ * of it is wanted, where that goes and how it will get there. Shared by the plan
+ * and the restore itself.
+ *
+ * @module
+ */
+
+import type { Backup } from "../../domain/backup.ts";
+import type { ByteString } from "../../domain/byte-string.ts";
+import { BackupError } from "../../domain/error.ts";
+import { loadMounts } from "../../source/mounts.ts";
+import { resolvePlace } from "../../source/staging-place.ts";
+import { realBytePath } from "../../source/walk-folder.ts";
+import type { BackupReader } from "../../vault/vault.ts";
+import type { OperationContext } from "../context.ts";
+import { resolveReference } from "../find-backup.ts";
+import type { RestoreRequest, RestoreTargetPlan, Started } from "../requests.ts";
+import { type Layout, layOut, type PlacedTarget, withSidecars } from "./layout.ts";
+import { type Selection, selectEntries } from "./selection.ts";
+import { chooseTargets, type RestoreTarget } from "./targets.ts";
+
+export interface PreparedRestore extends AsyncDisposable {
+  readonly restoreId: string;
+  readonly reader: BackupReader;
+  readonly backup: Backup;
+  /** Does the backup lie in the vault, so that the vault can verify it? */
+  readonly isStored: boolean;
+  readonly selection: Selection;
+  readonly layout: Layout;
+  /** Real absolute paths inside targets that stay as they are. */
+  readonly keep: readonly ByteString[];
+  readonly warnings: readonly string[];
+}
+
+/** @throws {BackupError} `not-found`, `damaged`, `invalid-input`, `unsafe`, `unsupported` */
+export async function prepareRestore(
+  context: OperationContext,
+  request: Started<RestoreRequest>,
+  restoreId: string,
+): Promise<PreparedRestore> {
+  const { signal } = request;
+  const opened = await openBackup(context, request);
+  try {
+    return { restoreId, ...opened, ...(await prepareOpened(context, request, opened, restoreId)) };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+interface OpenedBackup extends AsyncDisposable {
+  readonly reader: BackupReader;
+  readonly backup: Backup;
+  readonly isStored: boolean;
+  readonly only: "database" | "storage" | undefined;
+}
+
+async function openBackup(
+  context: OperationContext,
+  request: Started<RestoreRequest>,
+): Promise<OpenedBackup> {
+  const { backup: reference, source, signal } = request;
+  const found = await resolveReference(context, reference, { source, preferTrusted: true, signal });
+  const isStored = found.found === "stored";
+  const reader = isStored
+    ? await context.vault.open(found.backup.id, signal)
+    : await context.openLooseFile(found.path, signal);
+  return {
+    reader,
+    backup: reader.backup,
+    isStored,
+    only: request.only ?? (isStored ? found.only : undefined),
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+  };
+}
+
+async function prepareOpened(
+  context: OperationContext,
+  request: Started<RestoreRequest>,
+  { reader, backup, only }: OpenedBackup,
+  restoreId: string,
+): Promise<Pick<PreparedRestore, "selection" | "layout" | "keep" | "warnings">> {
+  const { signal } = request;
+  const selection = await selectEntries(reader, request.include ?? [], only !== "database", signal);
+  const databases =
+    only === "storage" ? [] : backup.databases.filter(({ name }) => selection.selectsDatabase(name));
+  const roots = only === "database" ? [] : wantedRoots(backup, selection);
+  if (databases.length + roots.length === 0) throw nothingToRestore(backup, request, only);
+  const { target, source } = request;
+  const chosen = chooseTargets(backup, { target, source, databases, roots }, context.sources);
+  const placed = await Promise.all(chosen.targets.map(placeTarget));
+  const live = request.live === true;
+  const keep = databasesToKeep(context, backup, placed, live);
+  const own = context.ownDirectories.map(realBytePath);
+  const layout = layOut(placed, {
+    restoreId,
+    partial: selection.partial,
+    live,
+    mounts: new Set(loadMounts().map((mount) => mount.mountPoint)),
+    own,
+    keep,
+  });
+  const warnings = [
+    ...chosen.warnings,
+    ...warningsOf(
+      backup,
+      databases.map(({ name }) => name),
+    ),
+  ];
+  return { selection, layout, keep: [...own, ...keep], warnings };
+}
+
+/** A backup of files that are not ours knows no folders: they are what its entries say. */
+function wantedRoots(backup: Backup, selection: Selection): Backup["roots"] {
+  if (backup.roots.length === 0) return [...selection.bytesByRoot.keys()].map((name) => ({ name, path: "" }));
+  // An empty folder of a whole backup has at least its own entry.
+  return backup.roots.filter((root) => selection.bytesByRoot.has(root.name));
+}
+
+async function placeTarget(target: RestoreTarget): Promise<PlacedTarget> {
+  return { target, place: await resolvePlace(target.path) };
+}
+
+/**
+ * Declared databases are restored by name only: where only the folder around one is
+ * restored, or it is written live, it stays where it is.
+ */
+function databasesToKeep(
+  context: OperationContext,
+  backup: Backup,
+  placed: readonly PlacedTarget[],
+  live: boolean,
+): readonly ByteString[] {
+  const declared = [
+    ...context.sources.flatMap((source) => source.databases.map(({ path }) => path)),
+    ...backup.databases.map(({ path }) => path),
+  ].filter((path) => path !== "");
+  const swapped = placed.filter(
+    ({ target, place }) => target.kind === "database" && !(live && place.state === "file"),
+  );
+  const replaced = new Set(swapped.map(({ place }) => place.path));
+  const written = placed.filter(({ target }) => target.kind === "database").map(({ place }) => place.path);
+  const paths = new Set([...declared.map(realBytePath), ...written]);
+  return [...paths].filter((path) => !replaced.has(path)).flatMap(withSidecars);
+}
+
+function warningsOf(backup: Backup, databases: readonly string[]): readonly string[] {
+  const warnings: string[] = [];
+  if (backup.state !== "good") warnings.push(`${backup.id} is ${backup.state}: ${backup.stateReason}`);
+  for (const { name, check } of backup.databases) {
+    if (check.ok || !databases.includes(name)) continue;
+    warnings.push(
+      `${name} was damaged when it was backed up, and is restored as it was: ${check.messages[0] ?? ""}`,
+    );
+  }
+  return warnings;
+}
+
+function nothingToRestore(
+  backup: Backup,
+  request: RestoreRequest,
+  only: "database" | "storage" | undefined,
+): BackupError {
+  const include = request.include ?? [];
+  if (include.length > 0) {
+    return new BackupError(
+      "not-found",
+      `Cannot restore ${include.join(", ")}: ${backup.id} holds nothing that matches`,
+      {
+        hint: "Patterns are matched against <folder name>/<path> and <database name>; show the backup to see its names.",
+      },
+    );
+  }
+  const wanted = only === "database" ? "databases" : only === "storage" ? "folders" : "databases or folders";
+  return new BackupError("not-found", `Cannot restore from ${backup.id}: it holds no ${wanted}`);
+}
+
+/** The targets as plans and results name them, in the order of the backup. */
+export function targetPlans(layout: Layout): readonly RestoreTargetPlan[] {
+  return layout.staged.map(({ target, place }) => ({
+    kind: target.kind,
+    name: target.name,
+    path: target.path,
+    exists: place.state !== "absent",
+  }));
+}

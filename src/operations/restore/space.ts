@@ -1,0 +1,61 @@
+/**
+ * Refuses a restore that would fill a disk, before it starts.
+ *
+ * @module
+ */
+
+import { statfs } from "node:fs/promises";
+import { type ByteString, byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
+import { BackupError } from "../../domain/error.ts";
+import { deviceOf } from "../../source/mounts.ts";
+import type { PreparedRestore } from "./prepare.ts";
+
+/** Names, directories and rounding to blocks. */
+const overheadBytes = 4 * 1024 * 1024;
+
+/**
+ * The previous state is kept by renaming it, so only what is built takes space.
+ *
+ * @throws {BackupError} `no-space`
+ */
+export async function refuseIfTooLarge(prepared: PreparedRestore): Promise<void> {
+  const needed = new Map<bigint | undefined, { bytes: number; readonly path: ByteString }>();
+  for (const { target, place, oneByOne } of prepared.layout.staged) {
+    const home = oneByOne === undefined ? place.parent : place.path;
+    const bytes =
+      target.kind === "database"
+        ? target.database.sizeBytes
+        : (prepared.selection.bytesByRoot.get(target.name) ?? 0);
+    const sum = needed.get(deviceOf(home));
+    if (sum === undefined) needed.set(deviceOf(home), { bytes, path: home });
+    else sum.bytes += bytes;
+  }
+  for (const { bytes, path } of needed.values()) await check(path, bytes + overheadBytes);
+}
+
+async function check(path: ByteString, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(byteStringToPath(path));
+  const free = bavail * bsize;
+  // File systems that do not tell say 0 blocks of 0 bytes.
+  if (bytes <= free || bsize === 0) return;
+  throw new BackupError(
+    "no-space",
+    `Cannot restore to ${byteStringToDisplay(path)}: ${free} bytes are free, ${bytes} are needed`,
+    {
+      details: { free_bytes: free, needed_bytes: bytes },
+      hint: "The new state is built beside the old one, which is kept: free some space, or discard the state an earlier restore kept.",
+    },
+  );
+}
+
+/** Bytes a restore will write. */
+export function bytesToWrite({ layout, selection }: PreparedRestore): number {
+  return layout.staged.reduce(
+    (sum, { target }) =>
+      sum +
+      (target.kind === "database"
+        ? target.database.sizeBytes
+        : (selection.bytesByRoot.get(target.name) ?? 0)),
+    0,
+  );
+}

@@ -1,0 +1,197 @@
+/**
+ * Builds everything a restore brings, aside from where it belongs: verified as it
+ * is written, with modes and owners, durable in the end (I4, I6).
+ *
+ * @module
+ */
+
+import { mkdir, rename } from "node:fs/promises";
+import { posix } from "node:path";
+import { type ByteString, byteStringToPath, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import type { StoredEntry } from "../../domain/entry.ts";
+import { BackupError } from "../../domain/error.ts";
+import type { DatabaseCapturer } from "../../source/database-capturer.ts";
+import { isInside } from "../../source/restore-journal.ts";
+import { realDisk } from "../../source/swap-disk.ts";
+import { deviceOf } from "../../source/mounts.ts";
+import { syncTree } from "../../source/sync-tree.ts";
+import { openTreeWriter, type TreeWriter } from "../../source/tree-writer.ts";
+import type { EntryWithContent } from "../../vault/vault.ts";
+import { type StagedTarget, withSidecars } from "./layout.ts";
+import type { PreparedRestore } from "./prepare.ts";
+import { entryKey } from "./selection.ts";
+import { stageDatabase } from "./stage-database.ts";
+import type { StageProgress } from "./stage-progress.ts";
+
+export interface Staged {
+  readonly filesWritten: number;
+  readonly bytesWritten: number;
+  readonly warnings: readonly string[];
+}
+
+export interface StageOptions {
+  readonly capturer: DatabaseCapturer;
+  readonly progress: StageProgress;
+  /** Mode of folders above a target that have to be made. */
+  readonly parentMode: number;
+}
+
+/**
+ * Builds all targets. On return everything is durable. Failed or cancelled, it leaves what
+ * it has built for the journal to remove.
+ *
+ * @throws {BackupError} `damaged`, `unsafe`, `no-space`, `storage-unavailable`
+ */
+export async function stageTargets(
+  prepared: PreparedRestore,
+  options: StageOptions,
+  signal: AbortSignal,
+): Promise<Staged> {
+  const { staged } = prepared.layout;
+  await makeContainers(prepared);
+  for (const target of staged) await makeWay(target, options.parentMode);
+  for (const target of staged) {
+    if (target.target.kind === "database") await stageDatabase(prepared, target, options, signal);
+  }
+  const folders = await stageFolders(prepared, options, signal);
+  await syncAll(prepared, signal);
+  const databases = staged.filter(({ target }) => target.kind === "database");
+  return {
+    ...folders,
+    filesWritten: folders.filesWritten + databases.length,
+    bytesWritten: options.progress.bytes,
+  };
+}
+
+async function makeContainers({ layout }: PreparedRestore): Promise<void> {
+  const containers = new Set(layout.areas.map((area) => area.container));
+  for (const { imagePath } of layout.live) containers.add(posix.dirname(imagePath) as ByteString);
+  for (const container of containers) await mkdir(byteStringToPath(container), { mode: 0o700 });
+}
+
+/** Makes what leads to the place where a target is built, and for a folder that place itself. */
+async function makeWay({ builtPath, target }: StagedTarget, parentMode: number): Promise<void> {
+  await mkdir(byteStringToPath(posix.dirname(builtPath) as ByteString), {
+    recursive: true,
+    mode: parentMode,
+  });
+  if (target.kind === "folder") await mkdir(byteStringToPath(builtPath), { mode: 0o700 });
+}
+
+interface OpenFolder {
+  readonly target: StagedTarget;
+  readonly writer: TreeWriter;
+  /** Paths in it that other targets take. */
+  readonly taken: readonly string[];
+}
+
+async function stageFolders(
+  prepared: PreparedRestore,
+  { progress }: StageOptions,
+  signal: AbortSignal,
+): Promise<Staged> {
+  const folders = new Map<string, OpenFolder>();
+  for (const target of prepared.layout.staged) {
+    if (target.target.kind === "folder") folders.set(target.target.name, openFolder(prepared, target));
+  }
+  if (folders.size > 0) await writeEntries(prepared, folders, progress, signal);
+  const warnings: string[] = [];
+  let filesWritten = 0;
+  // What lies in others is finished first: moving it in would change the times of the folder around it.
+  for (const { target, writer } of [...folders.values()].reverse()) {
+    await moveInside(prepared, target);
+    const report = await writer.finish(signal);
+    filesWritten += report.files + report.symlinks;
+    if (report.ownersNotRestored > 0) warnings.push(ownersWarning(target, report.ownersNotRestored));
+  }
+  return { filesWritten, bytesWritten: 0, warnings };
+}
+
+function openFolder({ layout, selection, backup }: PreparedRestore, target: StagedTarget): OpenFolder {
+  const inside = layout.staged.filter((other) => other.insideOf === target);
+  const taken = inside.flatMap((other) => {
+    const path = other.place.path.slice(target.place.path.length + 1) as ByteString;
+    return other.target.kind === "database" ? withSidecars(path) : [path];
+  });
+  const writer = openTreeWriter(textOf(target.builtPath), {
+    trust: backup.state === "unverified" ? "foreign" : "own",
+    maxTotalBytes: selection.bytesByRoot.get(target.target.name) ?? 0,
+  });
+  return { target, writer, taken };
+}
+
+async function writeEntries(
+  { reader, selection }: PreparedRestore,
+  folders: ReadonlyMap<string, OpenFolder>,
+  progress: StageProgress,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = (entry: StoredEntry): boolean => {
+    const folder = folders.get(entry.root);
+    return folder !== undefined && selection.selects(entry) && !isTaken(folder.taken, entry.path);
+  };
+  for await (const { entry, content } of reader.contents(wanted, signal)) {
+    const first = selection.detachedLinks.get(entryKey(entry.root, entry.path));
+    const found: EntryWithContent =
+      first === undefined
+        ? { entry, ...(content === undefined ? {} : { content }) }
+        : { entry: { ...entry, sizeBytes: first.sizeBytes }, content: reader.read(first, undefined, signal) };
+    await folders.get(entry.root)?.writer.write(found.entry, found.content, signal);
+    progress.wrote(found.entry.sizeBytes, entry.path);
+  }
+}
+
+function isTaken(taken: readonly string[], path: string): boolean {
+  return taken.some((other) => path === other || isInside(path, other));
+}
+
+/** Moves what lies in this folder to its place in it, before the folder gets its times. */
+async function moveInside({ layout }: PreparedRestore, outer: StagedTarget): Promise<void> {
+  for (const target of layout.staged) {
+    if (target.insideOf !== outer) continue;
+    await mkdir(byteStringToPath(posix.dirname(target.stagedPath) as ByteString), {
+      recursive: true,
+      mode: 0o755,
+    });
+    await rename(byteStringToPath(target.builtPath), byteStringToPath(target.stagedPath));
+  }
+}
+
+/** One sync a file system where that is possible; databases alone have been synced one by one. */
+async function syncAll({ layout }: PreparedRestore, signal: AbortSignal): Promise<void> {
+  const synced = new Set<bigint | undefined>();
+  const parents = new Set<ByteString>();
+  for (const { container } of layout.areas) {
+    const holdsFolder = layout.staged.some(
+      ({ target, stagedPath }) => target.kind === "folder" && isInside(stagedPath, container),
+    );
+    const device = deviceOf(container);
+    if (holdsFolder && !synced.has(device)) {
+      if ((await syncTree(textOf(container), signal)) === "file-system") synced.add(device);
+    }
+    parents.add(container).add(posix.dirname(container) as ByteString);
+  }
+  for (const { stagedPath } of layout.staged) {
+    let path = posix.dirname(stagedPath) as ByteString;
+    for (
+      ;
+      [...parents].every((parent) => path !== parent) && path !== "/";
+      path = posix.dirname(path) as ByteString
+    )
+      parents.add(path);
+  }
+  await realDisk.syncDirectories(parents);
+}
+
+/** The writer takes paths as text. */
+function textOf(path: ByteString): string {
+  const text = byteStringToUtf8(path);
+  if (text !== undefined) return text;
+  throw new BackupError("unsupported", "Cannot restore below a folder whose name is not UTF-8", {
+    hint: "Restore into another folder with --target.",
+  });
+}
+
+function ownersWarning({ target }: StagedTarget, count: number): string {
+  return `${target.name}: ${count} files and folders belong to the user who restored them, because only root can give files away`;
+}
