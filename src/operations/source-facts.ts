@@ -5,6 +5,7 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
+import { isBackupError } from "../domain/error.ts";
 import type { SourceFacts } from "../domain/guard.ts";
 import type { CapturedDatabase } from "./capture-databases.ts";
 import type { OperationContext } from "./context.ts";
@@ -49,9 +50,15 @@ async function folderHadContent(
 ): Promise<boolean> {
   if (last === undefined || !last.roots.some((root) => root.name === name)) return true;
   if (last.counts.files + last.counts.symlinks === 0) return false;
-  await using reader = await context.vault.open(last.id, signal);
-  for await (const entry of reader.entries(signal)) {
-    if (entry.root === name && entry.kind !== "directory") return true;
+  try {
+    await using reader = await context.vault.open(last.id, signal);
+    for await (const entry of reader.entries(signal)) {
+      if (entry.root === name && entry.kind !== "directory") return true;
+    }
+    return false;
+  } catch (error) {
+    // A last backup that turns out unreadable must not cost this one; it makes the folder no less doubtful.
+    if (isBackupError(error)) return true;
+    throw error;
   }
-  return false;
 }
