@@ -50,21 +50,19 @@ export function sameFiles(a: LiveFiles, b: LiveFiles): boolean {
   );
 }
 
-/** Tells whether two looks saw one and the same state of a file; two absences are the same. */
+/**
+ * Tells whether two looks saw one and the same state of a file; two absences are the same.
+ * The time of the last change of attributes is left out: SQLite run as root gives
+ * sidecars to the database's owner each time it opens them, which sets it.
+ */
 export function sameFile(a: BigIntStats | undefined, b: BigIntStats | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return (
-    a.ino === b.ino &&
-    a.dev === b.dev &&
-    a.size === b.size &&
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeNs === b.ctimeNs
-  );
+  return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
 /** The newest time at which any of the files was written, milliseconds since 1970. */
 export function lastChangeMs(files: LiveFiles): number {
-  const times = [files.database, files.journal, files.wal].map((stat) => Number(stat?.ctimeNs ?? 0n) / 1e6);
+  const times = [files.database, files.journal, files.wal].map((stat) => Number(stat?.mtimeNs ?? 0n) / 1e6);
   return Math.max(...times);
 }
 

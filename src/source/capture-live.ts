@@ -122,7 +122,7 @@ function attemptPlan(plan: CapturePlan, context: CaptureContext): Promise<Attemp
       return {
         result: "refused",
         reason: "unsafe-journal",
-        message: "A file beside it is not a regular file",
+        message: "A file beside it is a link, or not a regular file",
       };
     case "empty":
       return createEmptyImage(context);

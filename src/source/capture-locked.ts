@@ -21,6 +21,7 @@ import {
   readStart,
   sidecarPath,
 } from "./capture-files.ts";
+import { asOwner } from "./capture-owner.ts";
 import { pinState } from "./capture-pinned.ts";
 import { rollbackMode } from "./capture-plan.ts";
 import { type Database, isBusy, openLive, pragma } from "./capture-sqlite.ts";
@@ -65,7 +66,7 @@ async function whileLocked(
   source: number,
   work: () => "pre-copy" | "one-step",
 ): Promise<Attempt> {
-  const database = openLive(context.path);
+  const database = asOwner(context.files.database, () => openLive(context.path));
   try {
     await lockShared(context, database);
     // The app may have gone over to WAL since the method was chosen: then the file alone is not the database.
@@ -85,7 +86,8 @@ async function whileLocked(
 async function lockShared(context: CaptureContext, database: Database): Promise<void> {
   for (;;) {
     try {
-      return pinState(database);
+      asOwner(context.files.database, () => pinState(database));
+      return;
     } catch (error) {
       if (database.isTransaction) database.exec("ROLLBACK");
       if (!isBusy(error) || context.clock.elapsed() > context.deadline) throw error;

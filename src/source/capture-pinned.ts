@@ -7,8 +7,9 @@
  */
 
 import { BackupError } from "../domain/error.ts";
-import { type Attempt, type CaptureContext } from "./capture-attempt.ts";
+import type { Attempt, CaptureContext } from "./capture-attempt.ts";
 import { removeImage } from "./capture-image.ts";
+import { asOwner } from "./capture-owner.ts";
 import { largestImage } from "./capture-plan.ts";
 import { backup, type Database, openLive, pragma } from "./capture-sqlite.ts";
 
@@ -17,9 +18,8 @@ const stepBytes = 32 * 1024 * 1024;
 
 /** Captures through SQLite. The app's database gets a shared lock and a read mark, nothing else (I9). */
 export async function capturePinned(context: CaptureContext): Promise<Attempt> {
-  const database = openLive(context.path);
+  const database = openPinned(context);
   try {
-    pinState(database);
     const journalMode = pragma(database, "journal_mode");
     const tooLarge = await copyPinned(context, database);
     if (tooLarge === undefined) return { result: "made", method: "pinned-read", journalMode, warnings: [] };
@@ -28,6 +28,19 @@ export async function capturePinned(context: CaptureContext): Promise<Attempt> {
   } finally {
     database.close();
   }
+}
+
+function openPinned(context: CaptureContext): Database {
+  return asOwner(context.files.database, () => {
+    const database = openLive(context.path);
+    try {
+      pinState(database);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
 }
 
 /**

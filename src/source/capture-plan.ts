@@ -10,7 +10,7 @@ import type { LiveFiles } from "./capture-files.ts";
 
 /**
  * - `absent`, `not-a-file`, `empty`, `not-a-database`: nothing for SQLite to open
- * - `unsafe-sidecar`: a link, pipe or folder lies where SQLite would look for a sidecar
+ * - `unsafe-sidecar`: a link (also a hard one), pipe or folder lies where SQLite would look for a sidecar
  * - `pinned`: WAL mode with its shared memory there
  * - `locked`: rollback modes, under a shared lock
  * - `scratch`: opening it in place would write beside it, so it is recovered on a copy
@@ -49,8 +49,10 @@ export function planWithoutContent(files: LiveFiles): CapturePlan | undefined {
   if (files.database === undefined) return "absent";
   if (!files.database.isFile()) return "not-a-file";
   if (files.database.size === 0n) return "empty";
+  // A second name of some other file would be given to the database's owner by SQLite run as root.
   const sidecars = [files.journal, files.wal, files.shm];
-  return sidecars.every((stat) => stat === undefined || stat.isFile()) ? undefined : "unsafe-sidecar";
+  const plain = sidecars.every((stat) => stat === undefined || (stat.isFile() && stat.nlink === 1n));
+  return plain ? undefined : "unsafe-sidecar";
 }
 
 /**
