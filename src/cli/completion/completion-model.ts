@@ -8,7 +8,7 @@
 import type { Command, Option } from "commander";
 
 /** What follows an option: nothing, one of `choices`, a path, or something that cannot be guessed. */
-export type CompletedValue = "none" | "choices" | "file" | "directory" | "text";
+type CompletedValue = "none" | "choices" | "file" | "directory" | "text";
 
 export interface CompletedOption {
   readonly long: string;

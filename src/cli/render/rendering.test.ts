@@ -167,7 +167,7 @@ test("a restore plan shows targets, figures, newer files, the safety backup and 
     "  makes     folder    uploads  /srv/shop/uploads",
     "  1 file added, 2 changed, 1 removed, 300 unchanged; 1.5 MB to write",
     "  1 file of the changed and removed: newer than the backup",
-    "  first a safety backup of app.db is taken into /srv/backups",
+    "  first a safety backup (database) of app.db is taken into /srv/backups",
     "  warning: somebody has it open",
   ]);
   assert.deepEqual(changeLines(plan, plain), [

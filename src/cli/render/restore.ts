@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { BackupType } from "../../domain/backup.ts";
 import { formatBytes, formatCount, formatQuantity } from "../../domain/units.ts";
 import type { RestoreChange, RestorePlan, RestoreResult } from "../../operations/requests.ts";
 import { formatMoment } from "./moment.ts";
@@ -57,10 +58,15 @@ function figureLines(plan: RestorePlan, palette: Palette): string[] {
 }
 
 function safetyLine(plan: RestorePlan, safety: SafetyPlace): string {
-  const names = plan.targets.filter((target) => target.exists).map((target) => safeText(target.name));
-  return names.length === 0
-    ? "nothing is there yet, so no safety backup is needed"
-    : `first a safety backup of ${names.join(", ")} is taken into ${safeText(safety.vault)}`;
+  const replaced = plan.targets.filter((target) => target.exists);
+  if (replaced.length === 0) return "nothing is there yet, so no safety backup is needed";
+  const names = replaced.map((target) => safeText(target.name)).join(", ");
+  return `first a safety backup (${safetyType(replaced)}) of ${names} is taken into ${safeText(safety.vault)}`;
+}
+
+function safetyType(replaced: RestorePlan["targets"]): BackupType {
+  if (replaced.every((target) => target.kind === "database")) return "database";
+  return replaced.every((target) => target.kind === "folder") ? "storage" : "full";
 }
 
 /** What happens to each path, as far as the plan lists them. */

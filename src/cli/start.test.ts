@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { resultSchemas } from "../contract/results.ts";
+import { CliSandbox } from "../testing/cli-sandbox.ts";
+
+const main = join(import.meta.dirname, "../main.ts");
+
+function start(sandbox: CliSandbox, args: readonly string[]): ChildProcessWithoutNullStreams {
+  const env = { ...process.env, ...sandbox.env };
+  return spawn(process.execPath, [main, ...args], { cwd: sandbox.directory, env });
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const part of stream.setEncoding("utf8")) text += part as string;
+  return text;
+}
+
+/** Bytes that take seconds to store, without taking room: zeros. */
+function makeSlowSource(sandbox: CliSandbox): void {
+  sandbox.write("uploads/large.bin", "");
+  truncateSync(join(sandbox.directory, "uploads/large.bin"), 8_000_000_000);
+}
+
+/** Waits until a run has announced itself in the vault. */
+async function untilRunning(sandbox: CliSandbox, child: ChildProcessWithoutNullStreams): Promise<void> {
+  const locks = join(sandbox.directory, "backups/.vertex/locks");
+  while (!existsSync(locks) || readdirSync(locks).length === 0) {
+    assert.equal(child.exitCode, null, "the run must not end before it is cancelled");
+    await sleep(20);
+  }
+}
+
+test("Ctrl-C cancels a running create, which leaves nothing behind and ends with 130; SIGUSR1 asks it where it stands", async () => {
+  using sandbox = new CliSandbox();
+  makeSlowSource(sandbox);
+  const child = start(sandbox, ["create"]);
+  const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
+  await untilRunning(sandbox, child);
+  await sleep(200);
+  child.kill("SIGUSR1");
+  await sleep(200);
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 130, await err);
+  assert.equal(await out, "");
+  const [status, ...rest] = (await err).split("\n");
+  assert.match(status!, /^(starting|capturing|checking|looking|storing)/);
+  assert.match(rest.join("\n"), /Cancelling and cleaning up/);
+  for (const folder of ["database", "storage", "full", ".vertex/locks", ".vertex/staging"]) {
+    const path = join(sandbox.directory, "backups", folder);
+    assert.deepEqual(existsSync(path) ? readdirSync(path) : [], [], folder);
+  }
+});
+
+test("a second Ctrl-C within the cleanup stops at once and says so", async () => {
+  using sandbox = new CliSandbox();
+  makeSlowSource(sandbox);
+  const child = start(sandbox, ["create"]);
+  const err = textOf(child.stderr);
+  await untilRunning(sandbox, child);
+  child.kill("SIGTERM");
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 130);
+  // The run may have cleaned up before the second signal came.
+  if (/Stopped/.test(await err)) assert.match(await err, /a later run removes what is left over/);
+});
+
+test("a reader that goes away is no failure", async () => {
+  using sandbox = new CliSandbox();
+  await sandbox.run("create --type database");
+  const child = start(sandbox, ["list", "--json"]);
+  const err = textOf(child.stderr);
+  child.stdout.destroy();
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.deepEqual([code, await err], [0, ""]);
+});
+
+test("the process ends with the exit code of its command, and prints plain text into a pipe", async () => {
+  using sandbox = new CliSandbox();
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [main, ...args], {
+      cwd: sandbox.directory,
+      encoding: "utf8",
+      env: { ...process.env, ...sandbox.env },
+    });
+  assert.equal(run("list").status, 10);
+  assert.equal(run("nonsense").status, 2);
+  const version = run("--version");
+  assert.deepEqual([version.status, version.stderr], [0, ""]);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test("an old Node.js is told so in two lines, before anything else is loaded", (context: TestContext) => {
+  using sandbox = new CliSandbox();
+  const pretend = (version: string) => {
+    const lie = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`;
+    return spawnSync(process.execPath, ["--import", `data:text/javascript,${lie}`, main, "--version"], {
+      encoding: "utf8",
+      cwd: sandbox.directory,
+    });
+  };
+  for (const version of ["18.19.0", "24.11.9"]) {
+    const { status, stdout, stderr } = pretend(version);
+    assert.deepEqual([status, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      new RegExp(`^error: Cannot run on Node.js ${version}: wanted 24.12 or newer\n  Install .+\n$`),
+    );
+  }
+  for (const version of ["24.12.0", "26.0.0"]) assert.equal(pretend(version).status, 0);
+  context.diagnostic(`this runtime is ${process.versions.node}`);
+});
+
+test("main.ts keeps to syntax and imports that an old Node.js reads", () => {
+  const unreadable = /^import |\?\?|\?\.|^await |#\w+\s*[=(;]/m;
+  assert.doesNotMatch(readFileSync(main, "utf8"), unreadable);
+  assert.match('import { x } from "./x.ts";', unreadable);
+});
+
+test("the demo works from end to end, compares everything and leaves its folder with --keep only", () => {
+  using sandbox = new CliSandbox();
+  const printed = execFileSync(process.execPath, [main, "demo", "--keep", "--json"], {
+    cwd: sandbox.directory,
+    encoding: "utf8",
+    env: { ...process.env, TMPDIR: sandbox.directory },
+  });
+  const document = JSON.parse(printed) as { ok: boolean; folder: string; steps: { command: string }[] };
+  assert.deepEqual(resultSchemas.demo.parse(document), document);
+  assert.equal(document.ok, true);
+  assert.deepEqual(
+    document.steps.map((step) => step.command.split(" ")[1]),
+    ["create", "list", "verify", "restore"],
+  );
+  assert.ok(existsSync(join(document.folder, "restored", "app.db")));
+  rmSync(document.folder, { recursive: true });
+});
