@@ -117,7 +117,7 @@ export async function makeFiles(folder: string, version: number): Promise<readon
   await mkdir(join(root, "sub"), { recursive: true });
   await writeFile(join(root, "kept.txt"), contentOf("kept", 0, 300), { flag: "wx" }).catch(() => undefined);
   await writeFile(join(root, "sub", "changing.bin"), contentOf("changing", version, 5_000 + version));
-  await writeFile(join(root, "zero"), "");
+  await writeFile(join(root, "zero"), "", { flag: "wx" }).catch(() => undefined);
   await symlink("sub/changing.bin", join(root, "link")).catch(() => undefined);
   const entries: Entry[] = [];
   for (const path of ["", "kept.txt", "link", "sub", "sub/changing.bin", "zero"]) {

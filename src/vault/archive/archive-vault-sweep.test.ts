@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { backupTypes } from "../../domain/backup.ts";
+import type { Storage, StorageContent, StoredObject } from "../../storage/storage.ts";
+import { sweepCreate, sweepRemove } from "../../testing/archive-vault-sweep.ts";
+
+for (const type of backupTypes) {
+  test(`begin() to finish() of a ${type} backup, cut short anywhere, leaves whole backups and nothing else`, async () => {
+    const { tried, unreached } = await sweepCreate(type);
+    assert.ok(tried > 60, `${tried} interruptions were tried`);
+    assert.equal(unreached, 0);
+  });
+
+  test(`remove() of a ${type} backup, cut short anywhere, leaves whole backups and nothing else`, async () => {
+    const { tried, unreached } = await sweepRemove(type);
+    assert.ok(tried > 40, `${tried} interruptions were tried`);
+    assert.equal(unreached, 0);
+  });
+}
+
+/** All of a storage, to be changed in one place. */
+function passOn(inner: Storage): Storage {
+  return {
+    location: inner.location,
+    properties: inner.properties,
+    put: (name, content, signal) => inner.put(name, content, signal),
+    get: (name, range, signal) => inner.get(name, range, signal),
+    stat: (name, signal) => inner.stat(name, signal),
+    list: (prefix, signal) => inner.list(prefix, signal),
+    remove: (names, signal) => inner.remove(names, signal),
+    freeBytes: (signal) => inner.freeBytes(signal),
+    cleanUnfinished: (signal) => inner.cleanUnfinished(signal),
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+async function collect(content: StorageContent): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) return Buffer.from(content);
+  assert.ok(Symbol.asyncIterator in content);
+  const chunks: Buffer[] = [];
+  for await (const chunk of content) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+test("the sweep catches a create that writes the metadata before the bytes", async () => {
+  const metadataFirst = (inner: Storage): Storage => {
+    let late: { name: string; bytes: Uint8Array } | undefined;
+    const described = (): StoredObject | undefined =>
+      late && { name: late.name, sizeBytes: late.bytes.byteLength, modifiedAtMs: 0 };
+    return {
+      ...passOn(inner),
+      put: async (name, content, signal) => {
+        if (name.endsWith(".db")) {
+          late = { name, bytes: await collect(content) };
+          return;
+        }
+        await inner.put(name, content, signal);
+        if (name.startsWith("database/") && late !== undefined)
+          await inner.put(late.name, late.bytes, signal);
+      },
+      stat: async (name, signal) =>
+        (await inner.stat(name, signal)) ?? (late?.name === name ? described() : undefined),
+    };
+  };
+  await assert.rejects(sweepCreate("database", metadataFirst), /The check failed after a fault/);
+});
+
+test("the sweep catches a removal that takes the bytes before the name", async () => {
+  const bytesFirst = (inner: Storage): Storage => {
+    let late: readonly string[] = [];
+    return {
+      ...passOn(inner),
+      remove: async (names, signal) => {
+        if (names.every((name) => name.endsWith(".json") && !name.startsWith(".vertex/"))) {
+          late = names;
+          return;
+        }
+        await inner.remove(names, signal);
+        await inner.remove(late, signal);
+        late = [];
+      },
+    };
+  };
+  await assert.rejects(sweepRemove("database", bytesFirst), /The check failed after a fault/);
+});
+
+test("the sweep catches a create that does not say what it reserves", async () => {
+  const unannounced = (inner: Storage): Storage => ({
+    ...passOn(inner),
+    put: async (name, content, signal) => {
+      if (!name.startsWith(".vertex/locks/")) return await inner.put(name, content, signal);
+      const run = JSON.parse(Buffer.from(await collect(content)).toString("utf8"));
+      await inner.put(name, Buffer.from(JSON.stringify({ ...run, reserves: [] })), signal);
+    },
+  });
+  await assert.rejects(sweepCreate("database", unannounced), /The check failed after a fault/);
+});
