@@ -14,6 +14,7 @@
 
 import { constants } from "node:fs";
 import { lstat, open, rename, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { BackupError } from "../domain/error.ts";
 import type { LocalDirectories } from "./local-directories.ts";
 import { systemCode } from "./local-errors.ts";
@@ -24,14 +25,8 @@ export const fileMode = 0o600;
 export const createFlags: number =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** What file systems without hard links answer; EXDEV comes from unions that spread one folder over several disks. */
-const cannotLink: ReadonlySet<string | undefined> = new Set([
-  "EPERM",
-  "ENOTSUP",
-  "EOPNOTSUPP",
-  "ENOSYS",
-  "EXDEV",
-]);
+/** What file systems without hard links answer. */
+const cannotLink: ReadonlySet<string | undefined> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 const markerText = "This file system has no hard links. Empty files in this vault are unfinished writes.\n";
 
@@ -50,7 +45,8 @@ export class LocalCommit {
    * Gives the synced file `from` the object's name. `from` may be left as a second
    * name of the same file. The name is durable only after a sync of its folder.
    *
-   * @throws {BackupError} `exists`; `unsupported` for an empty object where empty files are no objects
+   * @throws {BackupError} `exists`; the system's `EXDEV` if `from` is on another
+   *   file system; `unsupported` for an empty object where empty files are no objects
    */
   async commit(from: string, name: string, sizeBytes: number): Promise<void> {
     if (sizeBytes === 0 && (await this.emptyFilesAreUnfinished())) throw cannotBeEmpty(name);
@@ -65,7 +61,9 @@ export class LocalCommit {
         if (await isSameFile(from, path)) return;
         throw nameTaken(name, error);
       }
-      if (!cannotLink.has(code)) throw error;
+      // EXDEV within one folder comes from unions that spread it over several disks; else the caller copies.
+      const unionOfDisks = code === "EXDEV" && dirname(from) === dirname(path);
+      if (!cannotLink.has(code) && !unionOfDisks) throw error;
     }
     if (sizeBytes === 0) throw cannotBeEmpty(name);
     await this.#declareEmptyFilesUnfinished();

@@ -124,9 +124,11 @@ export class LocalWriter {
       // I1: durable before anything names it.
       await this.#syncFile(file.handle);
       signal.throwIfAborted();
-      if ((await lstat(path)).dev === (await lstat(this.#directories.pathOf(parentOf(name)))).dev) {
+      try {
         await this.#commit.commit(path, name, file.sizeBytes);
-      } else {
+      } catch (error) {
+        // The object's folder is a mount of its own.
+        if (systemCode(error) !== "EXDEV") throw error;
         await this.#write(name, readOpenFile(file, name, undefined, signal), signal);
       }
     } finally {

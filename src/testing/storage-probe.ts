@@ -10,7 +10,7 @@ import { randomUUID } from "node:crypto";
 import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isBackupError } from "../domain/error.ts";
+import { type ErrorKind, isBackupError } from "../domain/error.ts";
 import type { Storage, StorageContent } from "../storage/storage.ts";
 
 /** One law of the interface. Throws if the storage breaks it. */
@@ -51,7 +51,7 @@ export async function leavesNothing(storage: Storage, put: readonly string[]): P
 /** Asserts that the promise fails with one of these kinds. */
 export async function rejectsWith(
   promise: Promise<unknown>,
-  kinds: "exists" | "not-found" | "damaged" | "invalid-input" | readonly ("not-found" | "damaged")[],
+  kinds: ErrorKind | readonly ErrorKind[],
 ): Promise<void> {
   const wanted = typeof kinds === "string" ? [kinds] : kinds;
   await assert.rejects(promise, (error) => {
