@@ -89,8 +89,7 @@ export function findByFileName<B extends Backup>(
   return undefined;
 }
 
-/** @returns The error of a name that fits nothing. */
-export function noSuchBackup(reference: string): BackupError {
+function noSuchBackup(reference: string): BackupError {
   return new BackupError("not-found", `Cannot find backup "${reference}": no such backup`, {
     hint: "List the backups to see their ids.",
   });

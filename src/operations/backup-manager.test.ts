@@ -4,12 +4,12 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { test } from "node:test";
 import { DatabaseSync } from "node:sqlite";
-import { gunzipSync } from "node:zlib";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Backup } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import { isBackupError } from "../domain/error.ts";
 import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../testing/live-app.ts";
+import { tarNames } from "../testing/tar-names.ts";
 
 // The nine that the original's authors named, each with real files and a real database.
 
@@ -44,17 +44,21 @@ function fileOf(app: LiveApp, backup: Backup, role: string): string {
   return join(app.vault, file.name);
 }
 
-/** Names of the files in a tar.gz, read block by block. */
-function tarNames(path: string): string[] {
-  const tar = gunzipSync(readFileSync(path));
-  const names: string[] = [];
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
-    const header = tar.subarray(at, at + 512);
-    const size = Number.parseInt(header.subarray(124, 136).toString("latin1"), 8);
-    if (header[156] === 0x30) names.push(header.subarray(0, 100).toString("utf8").replace(/\0.*$/s, ""));
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-  return names;
+function changeDatabase(app: LiveApp, sql: string): void {
+  using database = new DatabaseSync(app.database);
+  database.exec(sql);
+}
+
+function pragma(app: LiveApp, name: string): unknown {
+  using database = new DatabaseSync(app.database);
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+/** Every file below a folder, with its content. */
+function filesIn(directory: string): Record<string, string> {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(files.toSorted().map((file) => [file, readFileSync(file, "utf8")]));
 }
 
 test("manager creation: it makes nothing until the first backup, which makes a private vault", async () => {
@@ -160,6 +164,60 @@ test("rotation: the newest of each type stay, with the parts of full backups and
   assert.equal(readdirSync(join(app.vault, "database")).length, 8);
   assert.equal(readdirSync(join(app.vault, "storage")).length, 6);
   assert.equal(readdirSync(join(app.vault, "full")).length, 2);
+});
+
+test("database restore: the database as it was, a safety backup of what was there, and the way back", async () => {
+  await using app = createLiveApp();
+  await app.startWriter();
+  await using manager = createBackupManager(app.configuration);
+  const { backup } = await manager.backupDatabase();
+  await app.stopWriter();
+  changeDatabase(app, "DELETE FROM accounts; PRAGMA user_version = 7");
+  const result = await manager.restoreDatabase({ backup: backup.id });
+  assert.equal(sumOfBalances(app.database), totalBalance);
+  assert.equal(pragma(app, "journal_mode"), "wal");
+  assert.deepEqual(
+    result.targets.map(({ path }) => path),
+    [app.database],
+  );
+  const safety = await manager.getBackup(result.safetyBackupId ?? "");
+  assert.deepEqual([safety.safety, safety.state], [true, "good"]);
+  await manager.undoRestore();
+  assert.equal(pragma(app, "user_version"), 7);
+});
+
+test("database restore: a backup whose bytes changed is refused before anything is touched", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  const { backup } = await manager.backupDatabase();
+  const image = fileOf(app, backup, "database");
+  const bytes = readFileSync(image);
+  bytes[5000] = (bytes[5000] ?? 0) ^ 1;
+  writeFileSync(image, bytes);
+  changeDatabase(app, "PRAGMA user_version = 7");
+  await assert.rejects(manager.restoreDatabase({ backup: backup.id }), (error) =>
+    isBackupError(error, "damaged"),
+  );
+  assert.equal(pragma(app, "user_version"), 7);
+});
+
+test("storage restore: the folder as it was, a safety backup of what was there, and the way back", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  const before = filesIn(app.uploads);
+  const { backup } = await manager.backupStorage();
+  rmSync(join(app.uploads, "2024", "1.txt"));
+  writeFileSync(join(app.uploads, "2024", "2.txt"), "changed");
+  writeFileSync(join(app.uploads, "new.txt"), "new");
+  const after = filesIn(app.uploads);
+  const plan = await manager.planRestore({ backup: backup.id });
+  assert.deepEqual([plan.added, plan.changed, plan.removed], [1, 1, 1]);
+  assert.deepEqual(filesIn(app.uploads), after);
+  const result = await manager.restoreStorage({ backup: backup.id });
+  assert.deepEqual(filesIn(app.uploads), before);
+  assert.equal((await manager.getBackup(result.safetyBackupId ?? "")).counts.files, 5);
+  await manager.undoRestore();
+  assert.deepEqual(filesIn(app.uploads), after);
 });
 
 test("stats: count, size and times per type, and the runs that failed", async () => {

@@ -8,7 +8,7 @@
 
 import type { Backup, BackupType, Problem } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
-import type { KeepReason, RetentionRules } from "../domain/retention.ts";
+import type { RetentionDecision, RetentionRules } from "../domain/retention.ts";
 import type { Damage } from "../vault/vault.ts";
 
 /** One app: its databases and its folders of files. */
@@ -113,12 +113,7 @@ export interface RotateRequest extends RunOptions {
   readonly dryRun?: boolean;
 }
 
-export interface RotationDecision {
-  readonly backup: Backup;
-  readonly keep: boolean;
-  /** Every reason it stays; empty when it goes. */
-  readonly reasons: readonly KeepReason[];
-}
+export type RotationDecision = RetentionDecision<Backup>;
 
 export interface RotateResult {
   readonly decisions: readonly RotationDecision[];

@@ -27,6 +27,8 @@ export interface LiveApp extends AsyncDisposable {
   readonly configuration: ManagerConfiguration;
   /** Starts the writer and returns when it has committed a few times; it ends with the app. */
   startWriter(): Promise<void>;
+  /** Kills the writer, in the middle of whatever it does. */
+  stopWriter(): Promise<void>;
 }
 
 /** @param changes What the configuration is to have besides or instead */
@@ -39,6 +41,11 @@ export function createLiveApp(changes: Partial<ManagerConfiguration> = {}): Live
   mkdirSync(join(uploads, "2024"), { recursive: true });
   for (let i = 0; i < 5; i++) writeFileSync(join(uploads, "2024", `${i}.txt`), `upload ${i}\n`.repeat(500));
   let writer: ChildProcess | undefined;
+  const stopWriter = async (): Promise<void> => {
+    if (writer === undefined || writer.exitCode !== null || writer.signalCode !== null) return;
+    writer.kill("SIGKILL");
+    await once(writer, "exit");
+  };
   return {
     directory,
     database,
@@ -56,11 +63,9 @@ export function createLiveApp(changes: Partial<ManagerConfiguration> = {}): Live
       });
       if (writer.stdout !== null) await once(writer.stdout, "data");
     },
+    stopWriter,
     async [Symbol.asyncDispose]() {
-      if (writer !== undefined && writer.exitCode === null) {
-        writer.kill("SIGKILL");
-        await once(writer, "exit");
-      }
+      await stopWriter();
       rmSync(directory, { recursive: true, force: true });
     },
   };
