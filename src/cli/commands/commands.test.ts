@@ -66,7 +66,7 @@ test("restore asks on a terminal with the figures of the plan, and does nothing 
       env: { NO_COLOR: "1" },
     });
     assert.equal(refused.code, 130, input);
-    assert.match(refused.err, /1 file added, 0 changed, 0 removed/);
+    assert.match(refused.err, /1 file added, 1 changed, 0 removed/);
     assert.match(refused.err, /first a safety backup \(full\) of .*app\.db.* is taken into /);
     assert.ok(!existsSync("uploads/notes.txt"));
   }
