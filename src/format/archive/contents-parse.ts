@@ -70,13 +70,13 @@ export function parseMembersLine(line: string): readonly RunMember[] {
   return parseMembers(parseFields(line)["members"]);
 }
 
-/** @throws {BackupError} `damaged` */
+/** @throws {BackupError} `damaged`; `unsafe` for a path that leads out of its root */
 export function parseEntryLine(line: string): EntryLine {
   const fields = parseFields(line);
   const kind = kindOf(fields["kind"]);
   const attributes = {
     root: textOf(fields["root"], "root"),
-    path: nameOf(fields["path"], "path"),
+    path: pathOf(fields["path"], "path"),
     kind,
     mode: modeOf(fields["mode"]),
     uid: wholeNumber(fields, "uid"),
@@ -87,7 +87,7 @@ export function parseEntryLine(line: string): EntryLine {
     inode: bigIntegerOf(fields, "inode"),
   };
   if (fields["hardlink"] !== undefined && kind === "file") {
-    return { entry: { ...attributes, hardLinkTo: nameOf(fields["hardlink"], "hardlink") }, at: 0 };
+    return { entry: { ...attributes, hardLinkTo: pathOf(fields["hardlink"], "hardlink") }, at: 0 };
   }
   if (kind === "symlink")
     return { entry: { ...attributes, linkTarget: nameOf(fields["link"], "link") }, at: 0 };
@@ -106,14 +106,21 @@ export function parseEntryPlace(line: string): { readonly root: string; readonly
 type Fields = Readonly<Record<string, unknown>>;
 
 function parseFields(line: string): Fields {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new BackupError("damaged", "Cannot read a contents file: a line is not JSON", { cause: error });
-  }
+  const value = parseJson(line);
   if (!isFields(value)) throw damaged("line");
   return value;
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw notJson(error);
+  }
+}
+
+function notJson(cause: unknown): BackupError {
+  return new BackupError("damaged", "Cannot read a contents file: a line is not JSON", { cause });
 }
 
 function isFields(value: unknown): value is Fields {
@@ -153,6 +160,15 @@ function nameOf(value: unknown, field: string): ByteString {
   // Our writer escapes no character above a byte, and no name holds a NUL.
   if (hasWideCharacter(name) || name.includes("\0")) throw damaged(field);
   return asByteString(name);
+}
+
+/** A path that stays below its root, whoever wrote it. */
+function pathOf(value: unknown, field: string): ByteString {
+  const path = nameOf(value, field);
+  if (path !== "" && /(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) {
+    throw new BackupError("unsafe", "Cannot read a contents file: a path leads out of its folder");
+  }
+  return path;
 }
 
 function base64NameOf(value: unknown, field: string): string {

@@ -51,6 +51,16 @@ export interface ContentsSource {
   readonly expected?: { readonly sizeBytes: number; readonly sha256: string };
 }
 
+/** How the contents file of a backup is to be read: against what its metadata says. */
+export function contentsSource(backup: {
+  readonly storage: Storage;
+  readonly archive: { readonly sizeBytes: number };
+  readonly contents: { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
+}): ContentsSource {
+  const { storage, contents, archive } = backup;
+  return { storage, name: contents.name, archiveBytes: archive.sizeBytes, expected: contents };
+}
+
 /** Reads runs in order. Dispose it when not read to the end. */
 export class ContentsRuns implements AsyncDisposable {
   readonly #source: ContentsSource;

@@ -5,10 +5,18 @@
  * @module
  */
 
+import { byteStringToDisplay } from "../../domain/byte-string.ts";
 import type { EntryRoot, StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { ByteRange, Storage } from "../../storage/storage.ts";
 import type { Damage, EntryWithContent } from "../vault.ts";
+import { ContentsRuns, contentsSource } from "./archive-reader-contents.ts";
+import type { LocatedEntry } from "./archive-reader-entry.ts";
+import { entriesOf, locateEntry, readLocated } from "./archive-reader-entry.ts";
+import { ParsedRuns } from "./archive-reader-lines.ts";
+import { selectRuns } from "./archive-reader-runs.ts";
+import { ArchiveVerifier } from "./archive-reader-verify.ts";
+import { MemberDecoder } from "./member-stream.ts";
 
 /** A stored object as the backup's metadata describes it. */
 export interface StoredArchiveObject {
@@ -51,29 +59,74 @@ export function openArchiveReader(options: ArchiveReaderOptions): ArchiveReader 
 /** An archive with its contents file. Holds nothing open between calls. */
 export class ArchiveReader implements ArchiveReading {
   readonly #options: ArchiveReaderOptions;
+  readonly #decoder = new MemberDecoder();
+  /** Where the entry read last lies: ranges of one file are often asked for one after the other. */
+  #located: LocatedEntry | undefined;
 
   constructor(options: ArchiveReaderOptions) {
     this.#options = options;
   }
 
-  entries(_signal: AbortSignal): AsyncIterable<StoredEntry> {
-    throw new BackupError("bug", `Cannot read ${this.#options.contents.name}: not there yet`);
+  async *entries(signal: AbortSignal): AsyncGenerator<StoredEntry> {
+    await using contents = this.#openContents(signal);
+    for (let run = await contents.next(); run !== undefined; run = await contents.next()) {
+      signal.throwIfAborted();
+      for (const { entry } of run.entries) yield entry;
+    }
   }
 
-  read(_entry: StoredEntry, _range: ByteRange | undefined, _signal: AbortSignal): AsyncIterable<Uint8Array> {
-    throw new BackupError("bug", "Cannot read: not there yet");
+  async *read(
+    entry: StoredEntry,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const located = await this.#locate(entry, signal);
+    const { storage, archive } = this.#options;
+    yield* readLocated(
+      located,
+      range,
+      { storage, archiveName: archive.name, decoder: this.#decoder },
+      signal,
+    );
   }
 
-  contents(_select: (entry: StoredEntry) => boolean, _signal: AbortSignal): AsyncIterable<EntryWithContent> {
-    throw new BackupError("bug", "Cannot read: not there yet");
+  async *contents(
+    select: (entry: StoredEntry) => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<EntryWithContent> {
+    await using contents = this.#openContents(signal);
+    const { storage, archive } = this.#options;
+    const reading = { storage, archiveName: archive.name, decoder: this.#decoder };
+    for await (const selected of selectRuns(contents, select, reading, signal)) {
+      yield* entriesOf(selected, signal);
+    }
   }
 
-  verify(
-    _depth: "stored" | "content",
-    _report: (damage: Damage) => void,
-    _progress: (bytesRead: number) => void,
-    _signal: AbortSignal,
+  async verify(
+    depth: "stored" | "content",
+    report: (damage: Damage) => void,
+    progress: (bytesRead: number) => void,
+    signal: AbortSignal,
   ): Promise<ArchiveVerification> {
-    throw new BackupError("bug", "Cannot verify: not there yet");
+    const verification = new ArchiveVerifier({ ...this.#options, decoder: this.#decoder, report, progress });
+    return await verification.run(depth, signal);
+  }
+
+  #openContents(signal: AbortSignal): ParsedRuns {
+    return new ParsedRuns(contentsSource(this.#options), this.#options.roots, signal);
+  }
+
+  async #locate(entry: StoredEntry, signal: AbortSignal): Promise<LocatedEntry> {
+    const located = this.#located;
+    if (located?.entry.path === entry.path && located.entry.root === entry.root) return located;
+    await using contents = new ContentsRuns(contentsSource(this.#options), signal);
+    const found = await locateEntry(contents, entry, signal);
+    if (found === undefined) {
+      const { archive } = this.#options;
+      const path = byteStringToDisplay(entry.path);
+      throw new BackupError("not-found", `Cannot read ${entry.root}/${path}: it is not in ${archive.name}`);
+    }
+    this.#located = found;
+    return found;
   }
 }

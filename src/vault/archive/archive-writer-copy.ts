@@ -23,6 +23,8 @@ import type { MadeMember, MemberFactory } from "./member-factory.ts";
 const joinBytesMax = 256 * 1024;
 /** One read of the parent takes this much at most, so that a damaged one does not hold up much. */
 const copyBytesMax = 64 * 1024 * 1024;
+/** And this many runs: until they are copied, their entries are in memory. */
+const copyRunsMax = 32;
 /** Warnings about damage in the parent; the first few say it. */
 const warningsMax = 10;
 
@@ -47,7 +49,9 @@ export function canJoin(runs: readonly RunToCopy[], next: ContentsRun): boolean 
   const last = runs.at(-1)?.run;
   if (first === undefined || last === undefined) return true;
   const end = last.offset + last.storedBytes;
-  return end === next.offset && end + next.storedBytes - first.offset <= copyBytesMax;
+  return (
+    runs.length < copyRunsMax && end === next.offset && end + next.storedBytes - first.offset <= copyBytesMax
+  );
 }
 
 /** Copies runs of one parent. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Entry, EntryContent } from "../../domain/entry.ts";
 import { memberRawBytesMax } from "../../encode/gzip-member.ts";
 import type { EntryFacts } from "../../format/archive/contents-line.ts";

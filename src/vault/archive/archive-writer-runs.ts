@@ -6,12 +6,12 @@
  */
 
 import type { EntryRoot } from "../../domain/entry.ts";
+import { memberRawBytesMax } from "../../encode/gzip-member.ts";
 import type { RunMember } from "../../format/archive/contents-line.ts";
 import { encodeContentsHeader, encodeRun } from "../../format/archive/contents-line.ts";
-import { memberRawBytesMax } from "../../encode/gzip-member.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { OutputObject } from "./archive-writer-output.ts";
 import type { ArchiveObject } from "./archive-writer.ts";
+import { OutputObject } from "./archive-writer-output.ts";
 import type { MadeMember } from "./member-factory.ts";
 import { MemberFactory } from "./member-factory.ts";
 

@@ -7,8 +7,8 @@
 
 import { hash } from "node:crypto";
 import type { BackupCounts } from "../../domain/backup.ts";
-import { byteStringFromText, asByteString } from "../../domain/byte-string.ts";
 import type { ByteString } from "../../domain/byte-string.ts";
+import { asByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import type { Clock } from "../../domain/clock.ts";
 import type { Entry, EntryRoot } from "../../domain/entry.ts";
 import { BufferPool } from "../../encode/buffer-pool.ts";
@@ -17,13 +17,13 @@ import type { EntryFacts, RereadReason } from "../../format/archive/contents-lin
 import { encodeEntryFacts, encodeStoredContent } from "../../format/archive/contents-line.ts";
 import type { TarMember } from "../../format/archive/tar-header.ts";
 import { tarNameBytesMax } from "../../format/archive/tar-header.ts";
+import type { OwnerNames } from "./archive-writer.ts";
 import { EntryGroup } from "./archive-writer-group.ts";
 import { storeLargeFile } from "./archive-writer-large-file.ts";
 import type { ProblemLog } from "./archive-writer-problems.ts";
 import type { RunSink } from "./archive-writer-runs.ts";
 import type { SmallFile, SmallFileRequest } from "./archive-writer-small-files.ts";
 import { readSmallFiles, smallFileBytesMax } from "./archive-writer-small-files.ts";
-import type { OwnerNames } from "./archive-writer.ts";
 import type { MemberFactory } from "./member-factory.ts";
 import { SourceFileError } from "./source-file.ts";
 

@@ -15,6 +15,7 @@ import {
   memberRawBytesMax,
   storeMember,
 } from "../../encode/gzip-member.ts";
+import { Permits } from "../../encode/permits.ts";
 
 /**
  * Compressions at the same time. One thread of libuv's pool (4 unless set otherwise)
@@ -38,8 +39,7 @@ export class MemberFactory {
   readonly #raw = new BufferPool(memberRawBytesMax);
   readonly #encoded = new BufferPool(memberBytesMax);
   #zeroMember: EncodedMember | undefined;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #compressions = new Permits(compressionsMax);
 
   constructor(level: number) {
     this.#level = level;
@@ -63,7 +63,9 @@ export class MemberFactory {
       if (rawBytes === memberRawBytesMax && bytes.equals(zeros)) return this.makeZeros(rawBytes);
       const store = method === "store" || (method === "auto" && looksCompressible(bytes) === false);
       const target = this.#encoded.take();
-      const member = store ? storeMember(bytes, target) : await this.#deflate(bytes, target);
+      const member = store
+        ? storeMember(bytes, target)
+        : await this.#compressions.run(() => deflateMember(bytes, this.#level, target));
       return { ...member, release: () => this.#encoded.give(target) };
     } finally {
       this.#raw.give(raw);
@@ -84,19 +86,6 @@ export class MemberFactory {
   takeEncoded(): { readonly bytes: Buffer; readonly release: () => void } {
     const bytes = this.#encoded.take();
     return { bytes, release: () => this.#encoded.give(bytes) };
-  }
-
-  async #deflate(bytes: Uint8Array, target: Buffer): Promise<EncodedMember> {
-    if (this.#running >= compressionsMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
-    try {
-      return await deflateMember(bytes, this.#level, target);
-    } finally {
-      // The place passes to the next in line, so the count stays as it is.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
   }
 }
 

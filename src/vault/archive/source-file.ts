@@ -6,8 +6,8 @@
  * @module
  */
 
-import { closeSync, constants, fstatSync, open, read } from "node:fs";
 import type { BigIntStats } from "node:fs";
+import { closeSync, constants, fstatSync, open, read } from "node:fs";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { byteStringFromText, byteStringToPath } from "../../domain/byte-string.ts";
 import type { Entry, EntryContent } from "../../domain/entry.ts";
