@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { lstat, mkdir, readlink, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Backup } from "../domain/backup.ts";
 import { byteStringFromText } from "../domain/byte-string.ts";
@@ -111,12 +111,15 @@ export async function makeImage(
   return { image, content };
 }
 
-/** Makes the folder `files` of the probe's source and describes it in the order entries come in. */
+/** Makes the folder `files` of the probe's source, touching only what differs, and describes it in the order entries come in. */
 export async function makeFiles(folder: string, version: number): Promise<readonly Entry[]> {
   const root = join(folder, "files");
   await mkdir(join(root, "sub"), { recursive: true });
   await writeFile(join(root, "kept.txt"), contentOf("kept", 0, 300), { flag: "wx" }).catch(() => undefined);
-  await writeFile(join(root, "sub", "changing.bin"), contentOf("changing", version, 5_000 + version));
+  const changing = join(root, "sub", "changing.bin");
+  const content = contentOf("changing", version, 5_000 + version);
+  const found = await readFile(changing).catch(() => undefined);
+  if (!found?.equals(content)) await writeFile(changing, content);
   await writeFile(join(root, "zero"), "", { flag: "wx" }).catch(() => undefined);
   await symlink("sub/changing.bin", join(root, "link")).catch(() => undefined);
   const entries: Entry[] = [];
