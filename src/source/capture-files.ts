@@ -100,18 +100,32 @@ export function createImage(imagePath: string): Promise<FileHandle> {
 export async function copyAll(fd: number, to: FileHandle, report: (done: number) => void): Promise<number> {
   const block = Buffer.allocUnsafe(blockBytes);
   let position = 0;
-  let written = 0;
+  let writtenOut = Promise.resolve();
   for (;;) {
     const read = readSync(fd, block, 0, blockBytes, position);
-    if (read === 0) return position;
-    await to.write(block, 0, read, position);
+    if (read === 0) break;
+    await writeFully(to, block.subarray(0, read), position);
     position += read;
-    if (position - written >= writeOutBytes) {
-      await to.datasync();
-      written = position;
+    if (position % writeOutBytes < read) {
+      await writtenOut;
+      writtenOut = to.datasync();
+      // Awaited a round later; must not count as unhandled until then.
+      writtenOut.catch(() => undefined);
     }
     report(position);
   }
+  await writtenOut;
+  return position;
+}
+
+/** Copies an open file to a new private one. */
+export async function copyToImage(
+  fd: number,
+  copyPath: string,
+  report: (done: number) => void,
+): Promise<number> {
+  await using copy = await createImage(copyPath);
+  return await copyAll(fd, copy, report);
 }
 
 /** Copies a file to a new private one. */
@@ -122,10 +136,16 @@ export async function copyFileTo(
 ): Promise<number> {
   const fd = openForReading(path);
   try {
-    await using copy = await createImage(copyPath);
-    return await copyAll(fd, copy, report);
+    return await copyToImage(fd, copyPath, report);
   } finally {
     closeSync(fd);
+  }
+}
+
+async function writeFully(to: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await to.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
   }
 }
 

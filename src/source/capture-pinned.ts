@@ -1,30 +1,60 @@
 /**
- * Capture in WAL mode: a read transaction pins one state of the database, and
- * SQLite copies it from inside that transaction while writers go on. Without
- * the pin every commit would start the copy again, for ever.
+ * Capture in WAL mode: a read transaction pins one state of the database while
+ * writers go on. Under the pin the files are copied as they are, and SQLite
+ * puts the log into the copy, exactly as it would after a crash.
+ *
+ * Why that is consistent: the pin keeps the log from being started anew and
+ * everything younger than itself out of the database file. So the file's pages
+ * are either untouched, or the copied log holds a newer version of them. The
+ * one exception, a log that was wholly written back when the pin came, may be
+ * started anew; then the file alone is the pinned state, and stays it.
  *
  * @module
  */
 
-import { BackupError } from "../domain/error.ts";
-import type { Attempt, CaptureContext } from "./capture-attempt.ts";
-import { removeImage } from "./capture-image.ts";
+import { closeSync, fstatSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { walHeaderBytes } from "../format/sqlite/wal.ts";
+import { type Attempt, again, type CaptureContext } from "./capture-attempt.ts";
+import { copyFileTo, copyToImage, lookAt, openForReading, readStart, sidecarPath } from "./capture-files.ts";
 import { asOwner } from "./capture-owner.ts";
-import { largestImage } from "./capture-plan.ts";
-import { backup, type Database, openLive, pragma } from "./capture-sqlite.ts";
+import { exceedsLimit, recoverCopy } from "./capture-recovery.ts";
+import { type Database, openLive, pragma } from "./capture-sqlite.ts";
 
-/** Bytes copied per step; between steps progress is told and nothing else happens. */
-const stepBytes = 32 * 1024 * 1024;
-
-/** Captures through SQLite. The app's database gets a shared lock and a read mark, nothing else (I9). */
+/** Captures under a pin. The app's database gets a shared lock and nothing else (I9). */
 export async function capturePinned(context: CaptureContext): Promise<Attempt> {
+  // Closed after SQLite has closed the file: closing any descriptor of it in
+  // this process would drop the locks that are the pin.
+  const source = openForReading(context.path);
+  try {
+    const attempt = await copyPinned(context, source);
+    if (attempt.result !== "made") return attempt;
+  } finally {
+    closeSync(source);
+  }
+  recoverCopy(context.request.imagePath);
+  const made: Attempt = { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
+  return exceedsLimit(context) ?? made;
+}
+
+async function copyPinned(context: CaptureContext, source: number): Promise<Attempt> {
+  const { imagePath } = context.request;
   const database = openPinned(context);
   try {
-    const journalMode = pragma(database, "journal_mode");
-    const tooLarge = await copyPinned(context, database);
-    if (tooLarge === undefined) return { result: "made", method: "pinned-read", journalMode, warnings: [] };
-    await removeImage(context.request.imagePath);
-    return tooLarge;
+    // In a rollback mode this lock would keep the app from writing: not here.
+    if (pragma(database, "journal_mode") !== "wal") return again("it left WAL mode");
+    const files = lookAt(context.path);
+    if (files.database?.ino !== fstatSync(source, { bigint: true }).ino) return again("it was replaced");
+    const logPath = sidecarPath(context.path, "-wal");
+    const generation = Buffer.from(readStart(logPath, walHeaderBytes));
+    const total = Number((files.database?.size ?? 0n) + (files.wal?.size ?? 0n));
+    const done = await copyToImage(source, imagePath, (bytes) =>
+      context.report(Math.min(bytes, total), total),
+    );
+    const copied = `${imagePath}-wal`;
+    await copyFileTo(logPath, copied, (bytes) => context.report(Math.min(done + bytes, total), total));
+    if (!generation.equals(readStart(logPath, walHeaderBytes))) await rm(copied);
+    return { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
   } finally {
     database.close();
   }
@@ -51,51 +81,4 @@ function openPinned(context: CaptureContext): Database {
 export function pinState(database: Database): void {
   database.exec("BEGIN");
   pragma(database, "user_version");
-}
-
-async function copyPinned(context: CaptureContext, database: Database): Promise<Attempt | undefined> {
-  const pageSize = Number(pragma(database, "page_size"));
-  const limit = context.request.trust === "found" ? largestImage(context.files) : Number.POSITIVE_INFINITY;
-  const watch = new CopyWatch(pageSize, limit, context.report);
-  try {
-    await backup(database, context.request.imagePath, {
-      rate: Math.max(1, stepBytes / pageSize),
-      progress: (pages) => watch.step(pages.totalPages, pages.remainingPages),
-    });
-    return undefined;
-  } catch (error) {
-    if (!watch.exceeded) throw error;
-    const message = `Claims ${watch.totalBytes} bytes, far more than its files hold`;
-    return { result: "refused", reason: "not-a-database", message };
-  }
-}
-
-/** Follows a copy step by step and ends it when it does what it must not. */
-class CopyWatch {
-  exceeded = false;
-  totalBytes = 0;
-  #remaining = Number.POSITIVE_INFINITY;
-  readonly #pageSize: number;
-  readonly #limit: number;
-  readonly #report: (done: number, total: number) => void;
-
-  constructor(pageSize: number, limit: number, report: (done: number, total: number) => void) {
-    this.#pageSize = pageSize;
-    this.#limit = limit;
-    this.#report = report;
-  }
-
-  /** Throwing here is how `backup()` is told to stop. */
-  step(totalPages: number, remainingPages: number): void {
-    this.totalBytes = totalPages * this.#pageSize;
-    if (this.totalBytes > this.#limit) {
-      this.exceeded = true;
-      throw new BackupError("unsafe", "Cannot capture the database: it claims too many pages");
-    }
-    if (remainingPages > this.#remaining) {
-      throw new BackupError("bug", "Cannot capture the database: the copy started again in spite of the pin");
-    }
-    this.#remaining = remainingPages;
-    this.#report((totalPages - remainingPages) * this.#pageSize, this.totalBytes);
-  }
 }

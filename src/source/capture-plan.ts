@@ -50,8 +50,9 @@ export function planWithoutContent(files: LiveFiles): CapturePlan | undefined {
   if (!files.database.isFile()) return "not-a-file";
   if (files.database.size === 0n) return "empty";
   // A second name of some other file would be given to the database's owner by SQLite run as root.
+  // No name at all is a journal seen while it is removed.
   const sidecars = [files.journal, files.wal, files.shm];
-  const plain = sidecars.every((stat) => stat === undefined || (stat.isFile() && stat.nlink === 1n));
+  const plain = sidecars.every((stat) => stat === undefined || (stat.isFile() && stat.nlink <= 1n));
   return plain ? undefined : "unsafe-sidecar";
 }
 

@@ -7,10 +7,8 @@
  * @module
  */
 
-import { existsSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { byteStringFromText } from "../domain/byte-string.ts";
-import { BackupError } from "../domain/error.ts";
 import { isSqliteHeader, parseDatabaseHeader } from "../format/sqlite/header.ts";
 import { hasJournalMagic, journalTailBytes, namesSuperJournal } from "../format/sqlite/journal.ts";
 import { firstFrameIsValid, walFrameHeaderBytes, walHeaderBytes } from "../format/sqlite/wal.ts";
@@ -24,8 +22,8 @@ import {
   sameFiles,
   sidecarPath,
 } from "./capture-files.ts";
-import { isMostlyHoles, largestImage } from "./capture-plan.ts";
-import { openScratch, pragma } from "./capture-sqlite.ts";
+import { isMostlyHoles } from "./capture-plan.ts";
+import { exceedsLimit, recoverCopy } from "./capture-recovery.ts";
 
 /**
  * File times move in ticks of up to 10 ms, so a write in the tick of the first
@@ -85,31 +83,11 @@ function recover(context: CaptureContext, copied: CopiedSidecars): Attempt {
   if (!isSqliteHeader(start)) return { result: "damaged", message: "file is not a database" };
   const warnings = warningsFor(imagePath, copied);
   if (copied.hotJournal || copied.log) recoverCopy(imagePath);
-  if (context.request.trust === "found" && statSync(imagePath).size > largestImage(context.files)) {
-    return {
-      result: "refused",
-      reason: "not-a-database",
-      message: "Claims far more pages than its files hold",
-    };
-  }
+  const tooLarge = exceedsLimit(context);
+  if (tooLarge !== undefined) return tooLarge;
   const isWal = parseDatabaseHeader(readStart(byteStringFromText(imagePath)))?.isWal === true;
   const method = copied.hotJournal ? "rolled-back-copy" : "scratch-copy";
   return { result: "made", method, journalMode: isWal ? "wal" : "delete", warnings };
-}
-
-/** Opening rolls back, and closing writes the log into the file and removes it: on the copy, out of sight of the app. */
-function recoverCopy(copyPath: string): void {
-  const database = openScratch(copyPath);
-  try {
-    pragma(database, "user_version");
-  } finally {
-    database.close();
-  }
-  // Closing does not say whether it could write everything: the log is only removed when it could.
-  if (!existsSync(`${copyPath}-wal`)) return;
-  throw new BackupError("no-space", "Cannot recover the copy of the database: its log could not be written", {
-    hint: "Free space where captured databases are put, or name another scratch folder.",
-  });
 }
 
 function warningsFor(copyPath: string, copied: CopiedSidecars): string[] {
