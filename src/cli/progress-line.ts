@@ -68,7 +68,9 @@ export function formatProgress(moment: ProgressMoment): string {
     parts.push(itemsText(moment.itemsDone, moment.itemsTotal));
   }
   if (timed && fraction !== undefined && fraction > 0 && fraction < 1) {
-    parts.push(`ETA ${formatDuration((moment.phaseElapsedMs * (1 - fraction)) / fraction)}`);
+    const leftMs = (moment.phaseElapsedMs * (1 - fraction)) / fraction;
+    // Whole seconds: an estimate in milliseconds would flicker and promise too much.
+    parts.push(`ETA ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}`);
   }
   if (moment.current !== undefined) parts.push(safeText(moment.current));
   return parts.join("  ");

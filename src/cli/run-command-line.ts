@@ -7,13 +7,13 @@
 
 import { isAbort } from "../domain/error.ts";
 import type { CommandContext, GlobalOptions } from "./command.ts";
-import { errorBody, errorLines, type ErrorReport, reportError } from "./error-report.ts";
+import { type ErrorReport, errorBody, errorLines, reportError } from "./error-report.ts";
 import { type ExitCode, exitCodeOfKind } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { openManager } from "./open-manager.ts";
 import { Output } from "./output.ts";
-import { ProgressLine } from "./progress-line.ts";
 import { createProgram, isCommanderError, usageErrorOf } from "./program.ts";
+import { ProgressLine } from "./progress-line.ts";
 import { createPalette, type Palette, wantsColour } from "./render/palette.ts";
 import { safeJson, safeText } from "./render/safe-text.ts";
 

@@ -36,7 +36,7 @@ async function untilRunning(sandbox: CliSandbox, child: ChildProcessWithoutNullS
   }
 }
 
-test("Ctrl-C cancels a running create, which leaves nothing behind and ends with 130; SIGUSR1 asks it where it stands", async () => {
+test("Ctrl-C cancels a running create, which leaves nothing behind and ends with 130; SIGUSR1 asks it where it stands, and a rotation beside it ends with 11", async () => {
   using sandbox = new CliSandbox();
   makeSlowSource(sandbox);
   const child = start(sandbox, ["create"]);
@@ -45,6 +45,8 @@ test("Ctrl-C cancels a running create, which leaves nothing behind and ends with
   await sleep(200);
   child.kill("SIGUSR1");
   await sleep(200);
+  const waiting = await sandbox.run("rotate --lock-wait 0");
+  assert.equal(waiting.code, 11, waiting.err);
   child.kill("SIGINT");
   const [code] = (await once(child, "exit")) as [number | null];
   assert.equal(code, 130, await err);

@@ -15,7 +15,7 @@ import { formatIsoMoment, formatMoment } from "../render/moment.ts";
 import { openByHand } from "../render/open-by-hand.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
-import { formatState } from "../render/state.ts";
+import { formatCheck, formatState } from "../render/state.ts";
 
 /** The command as the registry lists it. */
 export const showCommand: CommandModule = {
@@ -99,9 +99,7 @@ function countsLine(counts: Backup["counts"]): string {
 
 function databaseLine(database: BackupDatabase, palette: Palette): string {
   const { check } = database;
-  const verdict = check.ok
-    ? palette.green(`${check.method} ok`)
-    : palette.red(`${check.method}: ${safeText(check.messages.join("; "))}`);
+  const verdict = (check.ok ? palette.green : palette.red)(formatCheck(check));
   const facts = `${formatBytes(database.sizeBytes)}, journal mode ${safeText(database.journalMode)}`;
   return `${safeText(database.name)} from ${safeText(database.path)}, ${facts}, ${verdict}`;
 }

@@ -5,7 +5,7 @@
  */
 
 import { type CommandModule, operationOptions } from "../command.ts";
-import { markBackup, type MarkOptions } from "../mark-backup.ts";
+import { type MarkOptions, markBackup } from "../mark-backup.ts";
 import { typeOption } from "../option-values.ts";
 
 /** The command as the registry lists it. */

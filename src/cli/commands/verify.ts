@@ -4,13 +4,13 @@
  * @module
  */
 
+import { Option } from "commander";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { BackupType } from "../../domain/backup.ts";
-import { formatBytes, formatQuantity } from "../../domain/units.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { VerifiedBackup, VerifyRequest, VerifyResult } from "../../operations/requests.ts";
+import { formatBytes, formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
-import { Option } from "commander";
+import type { VerifiedBackup, VerifyRequest, VerifyResult } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { type ExitCode, exitCodeOfKind } from "../exit-codes.ts";
 import { typeOption } from "../option-values.ts";

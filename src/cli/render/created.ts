@@ -11,7 +11,7 @@ import { type Fact, problemLines, renderFacts } from "./facts.ts";
 import type { Palette } from "./palette.ts";
 import { rotationSummary } from "./rotation.ts";
 import { safeText } from "./safe-text.ts";
-import { formatState } from "./state.ts";
+import { formatCheck, formatState } from "./state.ts";
 
 /** @param verbose Problems were printed as they came and are only counted */
 export function renderCreated(
@@ -52,8 +52,7 @@ function problemFact(
 }
 
 function databaseLine(database: Backup["databases"][number]): string {
-  const check = database.check.ok ? `${database.check.method} ok` : `${database.check.method} failed`;
-  return `${safeText(database.name)}, ${formatBytes(database.sizeBytes)}, ${check}`;
+  return `${safeText(database.name)}, ${formatBytes(database.sizeBytes)}, ${formatCheck(database.check)}`;
 }
 
 function filesLine({ counts }: Backup): string {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { safeText } from "./safe-text.ts";
-import type { Paint } from "./palette.ts";
 import type { Problem } from "../../domain/backup.ts";
 import { formatQuantity } from "../../domain/units.ts";
+import type { Paint } from "./palette.ts";
+import { safeText } from "./safe-text.ts";
 
 /** A name and what is to be said about it; several lines are aligned below each other. */
 export type Fact = readonly [name: string, value: string | readonly string[]];

@@ -10,6 +10,7 @@ import { openByHand } from "./open-by-hand.ts";
 import { createPalette } from "./palette.ts";
 import { changeLines, planLines, restoredLines } from "./restore.ts";
 import { decisionTable, rotationSummary } from "./rotation.ts";
+import { formatCheck } from "./state.ts";
 
 const plain = createPalette(false);
 const coloured = createPalette(true);
@@ -255,6 +256,12 @@ test("stats is a table of types with totals below", () => {
     "  runs     3 succeeded, 1 failed",
     "  free     5.0 GB",
   ]);
+});
+
+test("a check says what it found, also where it could not run", () => {
+  assert.equal(formatCheck({ method: "quick_check", ok: true, messages: [] }), "quick_check ok");
+  assert.equal(formatCheck({ method: "quick_check", ok: false, messages: ["a", "b"] }), "quick_check: a; b");
+  assert.equal(formatCheck({ method: "not-run", ok: false, messages: ["no"] }), "not checked: no");
 });
 
 test("nothing a stranger named is printed raw, wherever it is shown", () => {

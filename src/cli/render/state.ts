@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Backup, BackupState } from "../../domain/backup.ts";
-import { safeText } from "./safe-text.ts";
+import type { Backup, BackupState, DatabaseCheck } from "../../domain/backup.ts";
 import type { Paint, Palette } from "./palette.ts";
+import { safeText } from "./safe-text.ts";
 
 /** The colour of a state: green good, yellow wants a look, red damaged. */
 export function statePaint(state: BackupState, palette: Palette): Paint {
@@ -18,4 +18,11 @@ export function statePaint(state: BackupState, palette: Palette): Paint {
 export function formatState(backup: Backup, palette: Palette): string {
   const state = statePaint(backup.state, palette)(backup.state);
   return backup.stateReason === "" ? state : `${state}: ${safeText(backup.stateReason)}`;
+}
+
+/** `quick_check ok`, `quick_check: wrong # of entries in index i`, or `not checked: file is not a database`. */
+export function formatCheck({ method, ok, messages }: DatabaseCheck): string {
+  if (ok) return `${method} ok`;
+  const name = method === "not-run" ? "not checked" : method;
+  return messages.length === 0 ? `${name}: failed` : `${name}: ${safeText(messages.join("; "))}`;
 }

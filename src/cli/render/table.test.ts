@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { stripVTControlCharacters } from "node:util";
 import { test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { createPalette } from "./palette.ts";
 import { type Column, displayWidth, renderTable, shorten } from "./table.ts";
