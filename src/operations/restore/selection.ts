@@ -54,12 +54,18 @@ export async function selectEntries(
       if (entry.hardLinkTo !== undefined) links.set(entryKey(entry.root, entry.path), entry.hardLinkTo);
     }
   }
+  const detachedLinks: ReadonlyMap<string, StoredEntry> =
+    links.size === 0 ? new Map() : await detach(reader, links, matches, signal);
+  // A further name has no size of its own; one that becomes a file does.
+  for (const { root, sizeBytes } of detachedLinks.values()) {
+    bytesByRoot.set(root, (bytesByRoot.get(root) ?? 0) + sizeBytes);
+  }
   return {
     partial: rules !== undefined,
     selects: (entry) => matches(entry) || (isFolder(entry) && leading.has(entryKey(entry.root, entry.path))),
     selectsDatabase: (name) => rules === undefined || rules(byteStringFromText(name), false),
     bytesByRoot,
-    detachedLinks: links.size === 0 ? new Map() : await detach(reader, links, matches, signal),
+    detachedLinks,
   };
 }
 
