@@ -6,7 +6,6 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
-import { isoWithOffset } from "../domain/clock.ts";
 import { errorText, isAbort } from "../domain/error.ts";
 import { mapBounded } from "./bounded.ts";
 import { chooseSource, chooseType } from "./choose-source.ts";
@@ -19,16 +18,15 @@ import type {
   SourceOutcome,
   Started,
 } from "./requests.ts";
+import { recordFailure } from "./record-failure.ts";
 import { rotateBackups } from "./rotate.ts";
 import { RunLog } from "./run-log.ts";
 import { cleanScratch } from "./scratch.ts";
+import { SummedProgress } from "./summed-progress.ts";
 import { type BackupJob, takeBackup } from "./take-backup.ts";
 
 /** Two backups fill both a disk and a network; more at once make each of them later. */
 const sourcesAtOnce = 2;
-
-/** A record that cannot be written must not keep the failure it tells of from the caller for long. */
-const recordTimeoutMs = 10_000;
 
 /** @throws {BackupError} as `takeBackup` and `chooseSource` do */
 export async function backUp(
@@ -60,9 +58,11 @@ export async function backUpAll(
   context: OperationContext,
   request: Started<BackUpAllRequest>,
 ): Promise<readonly SourceOutcome[]> {
-  const outcomes = await mapBounded(context.sources, sourcesAtOnce, async ({ name }) => {
+  const progress = new SummedProgress(request.observer);
+  const outcomes = await mapBounded(context.sources, sourcesAtOnce, async ({ name: source }) => {
     request.signal.throwIfAborted();
-    return await outcomeOf(name, () => backUp(context, { ...request, source: name, rotate: false }), request);
+    const one = { ...request, source, rotate: false, observer: progress.forOne() };
+    return await outcomeOf(source, () => backUp(context, one), request);
   });
   if (request.rotate === false) return outcomes;
   const rotated: SourceOutcome[] = [];
@@ -117,27 +117,8 @@ async function takeOrRecord(
   try {
     return await takeBackup(context, job, log, signal);
   } catch (error) {
-    if (!signal.aborted && !isAbort(error)) await recordFailure(context, job, log, error);
+    if (!signal.aborted && !isAbort(error)) await recordFailure(context, job, error, log);
     throw error;
-  }
-}
-
-async function recordFailure(
-  context: OperationContext,
-  job: BackupJob,
-  log: RunLog,
-  failure: unknown,
-): Promise<void> {
-  const at = isoWithOffset(context.clock.now());
-  const host = context.machine.owner.host;
-  const message = `${job.source.name} (${job.type}): ${errorText(failure)}`;
-  try {
-    await context.vault.records.add(
-      { kind: "failed", at, host, message },
-      AbortSignal.timeout(recordTimeoutMs),
-    );
-  } catch (error) {
-    log.warning(`The failure could not be recorded in the vault: ${errorText(error)}`);
   }
 }
 

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { stat } from "node:fs/promises";
-import type { Backup } from "../domain/backup.ts";
+import type { Backup, Problem } from "../domain/backup.ts";
 import { isoWithOffset } from "../domain/clock.ts";
+import type { Observer, Progress } from "../domain/progress.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { VerifyReport } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
@@ -28,9 +28,11 @@ export async function verifyBackup(
   const backups = await backupsToVerify(context, request);
   await using capturer = await context.openCapturer();
   const reports: VerifiedBackup[] = [];
+  const progress = new VerifyProgress(request.observer, backups);
   for (const backup of backups) {
     request.signal.throwIfAborted();
-    const report = await verifyOne(context, backup, capturer, request);
+    const report = await verifyOne(context, backup, { capturer, observer: progress }, request);
+    progress.finished(backup);
     if (!context.vault.readOnly && !report.unverified) await record(context, report, request.signal);
     reports.push(report);
   }
@@ -52,33 +54,23 @@ async function backupsToVerify(
 async function verifyOne(
   context: OperationContext,
   backup: Backup,
-  capturer: DatabaseCapturer,
-  request: Started<VerifyRequest>,
+  { capturer, observer }: { readonly capturer: DatabaseCapturer; readonly observer: Observer },
+  { signal, depth }: Started<VerifyRequest>,
 ): Promise<VerifyReport> {
-  const { signal, observer } = request;
   await using scratch = await openScratch(context);
   return await context.vault.verify(
     backup.id,
     {
-      depth: request.depth ?? "content",
+      depth: depth ?? "content",
       observer,
       scratchDirectory: scratch.directory,
       checkDatabase: async (imagePath, checkSignal) => {
         const check = await capturer.checkImage(imagePath, "quick_check", checkSignal);
-        return check.ok || (await wasDamaged(backup, imagePath)) ? [] : check.messages;
+        return check.ok ? [] : check.messages;
       },
     },
     signal,
   );
-}
-
-/**
- * A declared database that was damaged already is stored exactly as it was. That its check
- * fails again says nothing about the backup's bytes, which is what is verified here.
- */
-async function wasDamaged(backup: Backup, imagePath: string): Promise<boolean> {
-  const { size } = await stat(imagePath);
-  return backup.databases.some((database) => !database.check.ok && database.sizeBytes === size);
 }
 
 /** Adds what was found and then removes older findings of this backup: there is never none. */
@@ -100,4 +92,52 @@ async function record(context: OperationContext, report: VerifyReport, signal: A
     signal,
   );
   if (older.length > 0) await records.remove(older, signal);
+}
+
+/** Vaults count from 0 for each backup; this counts through all of them. */
+class VerifyProgress implements Observer {
+  readonly #observer: Observer;
+  readonly #bytesTotal: number;
+  readonly #itemsTotal: number;
+  #bytesBefore = 0;
+  #bytesDone = 0;
+  #itemsDone = 0;
+
+  constructor(observer: Observer, backups: readonly Backup[]) {
+    this.#observer = observer;
+    this.#bytesTotal = backups.reduce((sum, backup) => sum + backup.storedBytes, 0);
+    this.#itemsTotal = backups.length;
+  }
+
+  progress({ bytesDone, current }: Progress): void {
+    this.#report(this.#bytesBefore + bytesDone, current);
+  }
+
+  /** What was not read, because it is not there, counts as done. */
+  finished(backup: Backup): void {
+    this.#itemsDone++;
+    this.#bytesBefore += backup.storedBytes;
+    this.#report(this.#bytesBefore, backup.id);
+  }
+
+  warning(message: string): void {
+    this.#observer.warning(message);
+  }
+
+  problem(problem: Problem): void {
+    this.#observer.problem(problem);
+  }
+
+  #report(bytesDone: number, current: string | undefined): void {
+    // A file that has grown is read to its end, and must not make the figure fall afterwards.
+    this.#bytesDone = Math.max(this.#bytesDone, bytesDone);
+    this.#observer.progress({
+      phase: "verify",
+      bytesDone: this.#bytesDone,
+      bytesTotal: Math.max(this.#bytesTotal, this.#bytesDone),
+      itemsDone: this.#itemsDone,
+      itemsTotal: this.#itemsTotal,
+      ...(current === undefined ? {} : { current }),
+    });
+  }
 }
