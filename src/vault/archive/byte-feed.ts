@@ -44,6 +44,11 @@ export class ByteFeed implements AsyncDisposable {
     return false;
   }
 
+  /** Reads to the end without looking at what comes. */
+  async drain(): Promise<void> {
+    while (await this.#next());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#chunks.return?.();
   }
