@@ -5,13 +5,28 @@
  * @module
  */
 
-import type { FileHandle } from "node:fs/promises";
-
 /** Large enough that system calls and thread hops do not show; two of them are held per stream. */
 const batchSizeBytes = 1024 * 1024;
 
+/**
+ * Written to the disk in the background each time this much is new. 1.6 GB from a
+ * producer of 1 GB/s: the sync at the end then takes 0 to 30 ms instead of 600.
+ */
+const writeBackSizeBytes = 64 * 1024 * 1024;
+
+/** What is needed of a `FileHandle`. */
+export interface WritableFile {
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  datasync(): Promise<void>;
+}
+
 /** Writes all of `bytes` at `position`. */
-export async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeFully(handle: WritableFile, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
   while (written < bytes.byteLength) {
     const { bytesWritten } = await handle.write(
@@ -31,7 +46,7 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, position
  * @returns How many bytes there were.
  */
 export async function writeStream(
-  handle: FileHandle,
+  handle: WritableFile,
   content: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -49,14 +64,16 @@ export async function writeStream(
 }
 
 class Batches {
-  readonly #handle: FileHandle;
+  readonly #handle: WritableFile;
   #filling: Buffer = Buffer.allocUnsafeSlow(batchSizeBytes);
   #spare: Buffer | undefined;
   #used = 0;
   #position = 0;
   #writing: Promise<void> = Promise.resolve();
+  #writingBack: Promise<void> | undefined;
+  #writtenBackTo = 0;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: WritableFile) {
     this.#handle = handle;
   }
 
@@ -77,11 +94,13 @@ class Batches {
   async flush(): Promise<void> {
     await this.#send();
     await this.#writing;
+    await this.#writingBack;
   }
 
-  /** Waits for the write under way, so that the file can be closed; its failure is told by `add` or `flush`. */
+  /** Waits for what is under way, so that the file can be closed; its failure is told by `add` or `flush`. */
   async settled(): Promise<void> {
     await this.#writing.catch(() => undefined);
+    await this.#writingBack?.catch(() => undefined);
   }
 
   async #send(): Promise<void> {
@@ -95,5 +114,15 @@ class Batches {
     this.#used = 0;
     this.#filling = this.#spare ?? Buffer.allocUnsafeSlow(batchSizeBytes);
     this.#spare = full;
+    await this.#writeBack();
+  }
+
+  async #writeBack(): Promise<void> {
+    if (this.#position - this.#writtenBackTo < writeBackSizeBytes) return;
+    // Its failure must not be lost: the kernel tells it once, and the last sync would succeed.
+    await this.#writingBack;
+    this.#writtenBackTo = this.#position;
+    this.#writingBack = this.#handle.datasync();
+    this.#writingBack.catch(() => undefined);
   }
 }

@@ -22,7 +22,7 @@ const full: Meaning = {
 const forbidden: Meaning = {
   kind: "storage-unavailable",
   state: "permission is missing",
-  hint: "Run as the user who owns the vault folder, or give this user write access to it.",
+  hint: "Run as the user who owns the vault folder, or give this user access to it.",
 };
 const unreachable: Meaning = {
   kind: "storage-unavailable",

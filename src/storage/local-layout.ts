@@ -17,9 +17,13 @@ export const privateDirectory = ".vertex";
 /** Says that the vault was written where files cannot have second names; see `local-commit.ts`. */
 export const noHardLinksName: string = `${privateDirectory}/no-hard-links`;
 
-/** Tells whether `name`, valid or not, is the driver's own. */
+/** Made by ext file systems at their root and readable by nobody else; a vault may be such a root. */
+export const systemDirectory = "lost+found";
+
+/** Tells whether `name`, valid or not, is the driver's own or the file system's. */
 export function isReserved(name: string): boolean {
-  return name === noHardLinksName || name === stagingDirectory || name.startsWith(`${stagingDirectory}/`);
+  if (name === noHardLinksName) return true;
+  return [stagingDirectory, systemDirectory].some((kept) => name === kept || name.startsWith(`${kept}/`));
 }
 
 /** @throws {BackupError} `invalid-input` if `name` cannot name an object of a local storage */

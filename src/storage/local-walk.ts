@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { stateOfUnfinished, type ThisMachine } from "../domain/run-owner.ts";
 import { type LocalDirectories, parentOf } from "./local-directories.ts";
 import { systemCode } from "./local-errors.ts";
-import { isReserved, stagingDirectory } from "./local-layout.ts";
+import { isReserved, stagingDirectory, systemDirectory } from "./local-layout.ts";
 import { isObjectName } from "./object-name.ts";
 import type { StoredObject } from "./storage.ts";
 
@@ -112,7 +112,7 @@ export async function cleanDirectories(
 
 /** Folders of objects, and the staging folder; `.tmp-` names are not among them. */
 function canHoldLeftovers(name: string, entry: Dirent): boolean {
-  return entry.isDirectory() && isObjectName(name);
+  return entry.isDirectory() && isObjectName(name) && name !== systemDirectory;
 }
 
 interface LeftoverFacts {

@@ -17,7 +17,7 @@ import { createFlags, fileMode, type LocalCommit, nameTaken } from "./local-comm
 import { type LocalDirectories, parentOf } from "./local-directories.ts";
 import { systemCode } from "./local-errors.ts";
 import { openRegularFile, readOpenFile } from "./local-read.ts";
-import type { StorageContent } from "./storage.ts";
+import type { PreparedFile, StorageContent } from "./storage.ts";
 
 /** What a writer works with. */
 export interface LocalWriterParts {
@@ -47,7 +47,7 @@ export class LocalWriter {
       signal.throwIfAborted();
       await this.#directories.make(parentOf(name));
       await this.#refuseTaken(name);
-      if ("preparedFile" in content) await this.#takeOver(name, content.preparedFile, signal);
+      if ("preparedFile" in content) await this.#takeOver(name, content, signal);
       else await this.#write(name, content, signal);
     } finally {
       if ("preparedFile" in content) await discard(content.preparedFile);
@@ -117,7 +117,8 @@ export class LocalWriter {
     return { path, handle: await open(path, createFlags, fileMode) };
   }
 
-  async #takeOver(name: string, path: string, signal: AbortSignal): Promise<void> {
+  async #takeOver(name: string, prepared: PreparedFile, signal: AbortSignal): Promise<void> {
+    const path = prepared.preparedFile;
     const file = await openRegularFile(path, `the file prepared as ${name} (${basename(path)})`);
     try {
       await file.handle.chmod(fileMode);
