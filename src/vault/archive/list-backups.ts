@@ -9,7 +9,7 @@ import type { Backup } from "../../domain/backup.ts";
 import { backupId, compareIds } from "../../format/archive/file-names.ts";
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { type BackupGroup, type BackupGroups, isRestorable, listGroups } from "./backup-groups.ts";
+import { type BackupGroup, groupObjects, isRestorable, listGroups, listObjects } from "./backup-groups.ts";
 import { boundedMap } from "./bounded-map.ts";
 import {
   describeForeign,
@@ -41,7 +41,8 @@ interface Candidate {
 /** Every visible backup, newest first by the time in its metadata. */
 export async function listBackups(storage: Storage, signal: AbortSignal): Promise<readonly Backup[]> {
   signal.throwIfAborted();
-  const [groups, records] = await Promise.all([listGroups(storage, signal), indexRecords(storage, signal)]);
+  const [objects, records] = await Promise.all([listObjects(storage, signal), indexRecords(storage, signal)]);
+  const sizes = new Map(objects.map((object) => [object.name, object.sizeBytes]));
   const found: Described[] = [];
   const candidates: Candidate[] = [];
   const parts = new Set<string>();
@@ -52,9 +53,9 @@ export async function listBackups(storage: Storage, signal: AbortSignal): Promis
     const sorted = sortGroup(group, loaded, parts);
     if (sorted === undefined) return;
     if ("namedBy" in sorted) candidates.push(sorted);
-    else found.push(await withMissing(storage, sorted, groups, signal));
+    else found.push(await withMissing(storage, sorted, sizes, signal));
   };
-  const all = [...groups.values()];
+  const all = [...groupObjects(objects).values()];
   await boundedMap(
     all.filter((group) => group.type === "full"),
     sort,
@@ -110,10 +111,10 @@ function sortOurs(group: BackupGroup, metadata: BackupMetadata, sizeBytes: numbe
 async function withMissing(
   storage: Storage,
   described: Described,
-  groups: BackupGroups,
+  sizes: ReadonlyMap<string, number>,
   signal: AbortSignal,
 ): Promise<Described> {
-  const missing = await missingFile(storage, described.backup, groups, signal);
+  const missing = await missingFile(storage, described.backup, sizes, signal);
   return missing === "" ? described : { ...described, backup: withDamage(described.backup, missing) };
 }
 

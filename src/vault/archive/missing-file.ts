@@ -5,23 +5,24 @@
  */
 
 import type { Backup, BackupFile } from "../../domain/backup.ts";
-import { metadataName, parseObjectName, backupId } from "../../format/archive/file-names.ts";
+import { metadataName } from "../../format/archive/file-names.ts";
 import type { Storage, StoredObject } from "../../storage/storage.ts";
-import type { BackupGroups } from "./backup-groups.ts";
 
 /**
  * Names the first file that is missing or has the wrong size; empty when there is none.
  *
  * The folders of a vault are not listed at one instant, so what seems missing is looked up again.
+ *
+ * @param listedSizes Of the objects of a listing, by name; may be empty
  */
 export async function missingFile(
   storage: Storage,
   backup: Backup,
-  groups: BackupGroups,
+  listedSizes: ReadonlyMap<string, number>,
   signal: AbortSignal,
 ): Promise<string> {
   for (const file of backup.files) {
-    if (file.sizeBytes === listedSize(file, groups)) continue;
+    if (file.sizeBytes === listedSizes.get(file.name)) continue;
     const object = await storage.stat(file.name, signal);
     if (object?.sizeBytes === file.sizeBytes) continue;
     // Removed while it was listed: then its name went first (I3).
@@ -35,12 +36,4 @@ export async function missingFile(
 export function describeMissing(file: BackupFile, object: StoredObject | undefined): string {
   if (object === undefined) return `${file.name} is missing`;
   return `${file.name} has ${object.sizeBytes} bytes, wanted ${file.sizeBytes}`;
-}
-
-function listedSize(file: BackupFile, groups: BackupGroups): number | undefined {
-  const parsed = parseObjectName(file.name);
-  if (parsed === undefined) return undefined;
-  const group = groups.get(backupId(parsed.type, parsed.stamp));
-  if (parsed.role === "metadata") return group?.metadata?.sizeBytes;
-  return group?.data.find((object) => object.name === file.name)?.sizeBytes;
 }
