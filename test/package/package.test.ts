@@ -69,6 +69,6 @@ test("the published command says clearly that an older Node is too old", () => {
   writeFileSync(join(project, "node_modules/vertex-backup/dist/older.js"), older);
   assert.throws(
     () => run(process.execPath, ["node_modules/vertex-backup/dist/older.js", "list"], project),
-    (error: { stderr: string }) => /Node\.js 20\.1\.0 is too old/.test(error.stderr),
+    (error: { stderr: string }) => /Cannot run on Node\.js 20\.1\.0: wanted 24\.12/.test(error.stderr),
   );
 });
