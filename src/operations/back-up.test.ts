@@ -5,9 +5,13 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Problem } from "../domain/backup.ts";
+import { systemClock } from "../domain/clock.ts";
 import { isAbort, isBackupError } from "../domain/error.ts";
-import type { Observer, Phase } from "../domain/progress.ts";
+import { type Observer, type Phase, silentObserver } from "../domain/progress.ts";
+import { openLocalStorage } from "../storage/local-storage.ts";
+import { readThisMachine } from "../storage/this-machine.ts";
 import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../testing/live-app.ts";
+import { openArchiveVault } from "../vault/archive/archive-vault.ts";
 import type { BackUpResult } from "./requests.ts";
 
 /** What is left in the folders where images and copies are made; nothing, once a run is over. */
@@ -194,4 +198,62 @@ test("createBackup() tells both the manager's observer and the call's what it do
   await manager.backupDatabase({ observer: ofCall });
   assert.ok(ofManager.phases.has("capture"));
   assert.deepEqual(ofCall.phases, ofManager.phases);
+});
+
+test("createBackup() that cannot rotate because of another run is still a success, with a warning (I7)", async () => {
+  await using app = createLiveApp({ retention: { last: 1 }, lockWaitMs: 0 });
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  await using other = await runningBackup(app);
+  assert.match(other.id, /^db_backup/);
+  const { backup, warnings, rotation } = await manager.backupDatabase();
+  assert.deepEqual([backup.state, rotation], ["good", undefined]);
+  assert.match(warnings[0] ?? "", /older backups were not rotated/);
+  await assert.rejects(manager.rotateBackups(), (error) => isBackupError(error, "locked"));
+});
+
+/** A backup that has begun and goes on until it is disposed of. */
+async function runningBackup(app: LiveApp): Promise<AsyncDisposable & { readonly id: string }> {
+  const machine = readThisMachine();
+  const storage = await openLocalStorage(app.vault, { create: true, machine });
+  const signal = new AbortController().signal;
+  const options = { storage, machine, clock: systemClock, toolVersion: "0", create: true };
+  const vault = await openArchiveVault(options, signal);
+  const writer = await vault.begin(
+    {
+      type: "database",
+      source: "shop",
+      host: "test",
+      startedAtMs: systemClock.now(),
+      safety: false,
+      tags: [],
+      roots: [],
+      parent: undefined,
+      level: undefined,
+      lockWaitMs: 0,
+      observer: silentObserver,
+    },
+    signal,
+  );
+  return {
+    id: writer.id,
+    async [Symbol.asyncDispose]() {
+      await writer.abort();
+      await vault[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("listBackups() works where the state folder cannot be used; createBackup() says so", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  const state = join(app.directory, "file");
+  writeFileSync(state, "");
+  await using stateless = createBackupManager({ ...app.configuration, state });
+  assert.equal((await stateless.listBackups()).length, 1);
+  await assert.rejects(
+    stateless.backupDatabase(),
+    (error) => isBackupError(error, "storage-unavailable") && /state folder/.test(error.message),
+  );
 });

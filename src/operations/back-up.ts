@@ -10,6 +10,7 @@ import { errorText, isAbort } from "../domain/error.ts";
 import { mapBounded } from "./bounded.ts";
 import { chooseSource, chooseType } from "./choose-source.ts";
 import type { OperationContext } from "./context.ts";
+import { recordFailure } from "./record-failure.ts";
 import type {
   BackUpAllRequest,
   BackUpRequest,
@@ -18,7 +19,6 @@ import type {
   SourceOutcome,
   Started,
 } from "./requests.ts";
-import { recordFailure } from "./record-failure.ts";
 import { rotateBackups } from "./rotate.ts";
 import { RunLog } from "./run-log.ts";
 import { cleanScratch } from "./scratch.ts";

@@ -14,6 +14,7 @@ import type { Access, ContextProvider, OperationContext } from "./context.ts";
 import { findStoredBackup } from "./find-backup.ts";
 import { listBackups } from "./list-backups.ts";
 import { confirmBackup, pinBackup, unpinBackup } from "./pin.ts";
+import { recoverFirst } from "./recover-first.ts";
 import type {
   BackUpAllRequest,
   BackUpRequest,
@@ -375,7 +376,7 @@ export class BackupManager implements AsyncDisposable {
 
   async #run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
     return await this.#open(access, request, async (context, started) => {
-      await recoverFirst(context, started);
+      await recoverFirst(context, access, started);
       return await operation(context, started);
     });
   }
@@ -390,14 +391,3 @@ export class BackupManager implements AsyncDisposable {
 }
 
 type Operation<R extends RunOptions, T> = (context: OperationContext, request: Started<R>) => Promise<T>;
-
-/** I4: a restore that was cut short is finished at the next start, whatever that is for. */
-async function recoverFirst(
-  context: OperationContext,
-  { signal, observer }: Started<RunOptions>,
-): Promise<void> {
-  for (const { restoreId, direction, targets } of await recoverInterruptedRestores(context, signal)) {
-    const outcome = direction === "forward" ? "completed" : "taken back";
-    observer.warning(`Restore ${restoreId}, which was interrupted, was ${outcome}: ${targets.join(", ")}`);
-  }
-}

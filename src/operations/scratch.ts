@@ -5,8 +5,8 @@
  * @module
  */
 
-import { mkdir, readdir, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stateOfUnfinished, unfinishedName } from "../domain/run-owner.ts";
 import type { OperationContext } from "./context.ts";
