@@ -9,13 +9,14 @@
 import type { Backup } from "../../domain/backup.ts";
 import type { Clock } from "../../domain/clock.ts";
 import type { Entry } from "../../domain/entry.ts";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, isBackupError } from "../../domain/error.ts";
 import {
   archiveName,
   backupId,
   contentsName,
   databaseName,
   makeLabel,
+  metadataName,
 } from "../../format/archive/file-names.ts";
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
 import { parseMetadata } from "../../format/archive/metadata-parse.ts";
@@ -132,10 +133,21 @@ export class ArchiveBackupWriter implements BackupWriter {
 
   async #removeWritten(): Promise<void> {
     const signal = AbortSignal.timeout(abortTimeoutMs);
-    // If others took this run for gone, they clean up, and the names may be somebody else's by now.
-    await this.#options.lock.assertHeld(signal);
+    if (!(await this.#ownsNames(signal))) return;
     // I3: the name first, in case only the answer to its put was lost, then the bytes.
     for (const name of this.#names.toReversed()) await this.#options.storage.remove([name], signal);
+  }
+
+  /** If others took this run for gone, the names may be somebody else's by now. */
+  async #ownsNames(signal: AbortSignal): Promise<boolean> {
+    const { lock, storage } = this.#options;
+    try {
+      await lock.assertHeld(signal);
+      return true;
+    } catch (error) {
+      if (!isBackupError(error, "locked")) throw error;
+    }
+    return (await lock.reclaim(signal)) && (await storage.stat(metadataName(this.id), signal)) === undefined;
   }
 
   async #putMetadata(documents: readonly MetadataDocument[], signal: AbortSignal): Promise<void> {

@@ -7,8 +7,15 @@
 
 import { type Clock, isoWithOffset } from "../../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../../domain/error.ts";
+import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { encodeRunDocument, type RunDocument, runObjectName } from "./run-document.ts";
+import {
+  encodeRunDocument,
+  parseRunDocument,
+  type RunDocument,
+  runDocumentSizeBytesMax,
+  runObjectName,
+} from "./run-document.ts";
 import { silenceMsMax } from "./runs.ts";
 
 const refreshIntervalMs = 5 * 60_000;
@@ -108,6 +115,22 @@ export class RunLock {
     } catch (error) {
       return errorText(error);
     }
+  }
+
+  /**
+   * Takes the stamp again if others took this run for gone. Says whether it is this run's now; until it
+   * is released nobody else gets it.
+   */
+  async reclaim(signal: AbortSignal): Promise<boolean> {
+    const first = runObjectName(this.#base, 0);
+    try {
+      await this.#storage.put(first, encodeRunDocument(this.#document), signal);
+      return true;
+    } catch (error) {
+      if (!isBackupError(error, "exists")) throw error;
+    }
+    const bytes = await readAll(this.#storage, first, runDocumentSizeBytesMax, signal);
+    return parseRunDocument(bytes)?.runId === this.#document.runId;
   }
 
   /** Gives no more signs of life and stays: what it reserves is cleaned once it counts as gone. */
