@@ -21,7 +21,10 @@ test("suspectReason() finds nothing in a source that stayed about the same", () 
 
 test("suspectReason() names what is missing or empty, in a first backup too", () => {
   const totals = { counts: counts(10), sourceBytes: 5000 };
-  const missing = { ...unremarkable, missing: ["folder /srv/uploads", "database app.db"] };
+  const missing = {
+    ...unremarkable,
+    missing: ["folder /srv/uploads is missing", "database app.db is missing"],
+  };
   assert.equal(suspectReason(missing, totals, undefined), "folder /srv/uploads is missing, and 1 more");
   const empty = { ...unremarkable, empty: ["folder /srv/uploads"] };
   assert.equal(suspectReason(empty, totals, undefined), "folder /srv/uploads is empty");

@@ -9,7 +9,7 @@ import type { Backup, BackupCounts } from "./backup.ts";
 
 /** What a run saw of its source. */
 export interface SourceFacts {
-  /** Display paths of declared databases and folders that are not there or could not be opened at all. */
+  /** Of each declared database and folder that is not there or could not be read at all, what it is and why, as a clause. */
   readonly missing: readonly string[];
   /** Display paths of those that are empty now and were not in the last trusted backup. */
   readonly empty: readonly string[];
@@ -27,7 +27,7 @@ export function suspectReason(
   last: Pick<Backup, "counts" | "sourceBytes" | "databases"> | undefined,
 ): string {
   const missing = facts.missing[0];
-  if (missing !== undefined) return `${missing} is missing${others(facts.missing.length)}`;
+  if (missing !== undefined) return `${missing}${others(facts.missing.length)}`;
   const empty = facts.empty[0];
   if (empty !== undefined) return `${empty} is empty${others(facts.empty.length)}`;
   if (last === undefined) return "";

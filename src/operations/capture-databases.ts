@@ -22,6 +22,8 @@ export interface CapturedDatabase {
   readonly database: DatabaseSource;
   /** Undefined where it could not be captured. */
   readonly image: DatabaseImage | undefined;
+  /** Why it could not, as a clause; empty where it could. */
+  readonly refusal: string;
   /** Is the live file of zero bytes? */
   readonly empty: boolean;
 }
@@ -74,11 +76,13 @@ async function captureOne(
   );
   if (outcome.outcome === "refused") {
     log.problem({ kind: "unreadable", path: database.path, message: outcome.message });
-    return { database, image: undefined, empty: false };
+    const isMissing = outcome.reason === "missing";
+    const refusal = isMissing ? "is missing" : `could not be captured: ${outcome.message}`;
+    return { database, image: undefined, refusal, empty: false };
   }
   for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);
   const empty = outcome.image.method === "empty";
-  return { database, image: describeImage(database, outcome.image), empty };
+  return { database, image: describeImage(database, outcome.image), refusal: "", empty };
 }
 
 function describeImage(database: DatabaseSource, image: CapturedImage): DatabaseImage {

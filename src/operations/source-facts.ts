@@ -20,14 +20,14 @@ export async function gatherFacts(
 ): Promise<SourceFacts> {
   const missing: string[] = [];
   const empty: string[] = [];
-  for (const { database, image, empty: isEmpty } of seen.databases) {
+  for (const { database, image, refusal, empty: isEmpty } of seen.databases) {
     const display = `database ${database.path}`;
-    if (image === undefined) missing.push(display);
+    if (image === undefined) missing.push(`${display} ${refusal}`);
     else if (isEmpty && databaseHadContent(last, database.name)) empty.push(display);
   }
   for (const { folder, missing: isMissing, files } of seen.folders) {
     const display = `folder ${folder.path}`;
-    if (isMissing) missing.push(display);
+    if (isMissing) missing.push(`${display} is missing or cannot be read`);
     else if (files === 0 && (await folderHadContent(context, last, folder.name, signal))) empty.push(display);
   }
   const databases = seen.databases.flatMap(({ image }) =>
