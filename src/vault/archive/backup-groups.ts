@@ -15,7 +15,7 @@ import {
 import type { Storage, StoredObject } from "../../storage/storage.ts";
 
 /** An object that holds a backup's bytes. */
-export interface DataObject extends StoredObject {
+interface DataObject extends StoredObject {
   readonly role: ObjectName["role"];
   readonly label: string;
 }

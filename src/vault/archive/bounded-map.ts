@@ -5,7 +5,7 @@
  */
 
 /** Requests in flight: hides the latency of a network, and keeps libuv's pool busy. */
-export const requestsAtOnce = 32;
+const requestsAtOnce = 32;
 
 /** The results of `work` in the order of `items`. Stops asking for more at the first failure, which it throws. */
 export async function boundedMap<T, R>(
