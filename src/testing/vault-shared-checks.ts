@@ -156,6 +156,8 @@ export const vaultSharedChecks: readonly VaultCheck[] = [
       const report = await vault.clean(signal);
       assert.equal(report.locksBroken, 1);
       assert.deepEqual(await vault.clean(signal), { objectsRemoved: 0, locksBroken: 0 });
+      // The process is not really gone: what it holds open is let go, and that harms nobody either.
+      await writer.abort();
       assert.deepEqual(await listedIds(vault), [kept.backup.id]);
       assert.deepEqual(await readAllOf(vault, kept.backup.id), kept.content);
     },

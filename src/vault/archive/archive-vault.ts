@@ -119,7 +119,7 @@ class ArchiveVault implements Vault {
   }
 
   verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
-    return verifyBackup(this.#storage, id, options, signal);
+    return verifyBackup(this.#options, id, options, signal);
   }
 
   async hold(signal: AbortSignal): Promise<AsyncDisposable> {

@@ -8,6 +8,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { BackupFile } from "../../domain/backup.ts";
+import type { Clock } from "../../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../../domain/error.ts";
 import { metadataName, parseBackupId } from "../../format/archive/file-names.ts";
 import type { Storage } from "../../storage/storage.ts";
@@ -20,16 +21,24 @@ import { loadMetadata } from "./load-metadata.ts";
 /** Damages reported of one backup: a disk that failed may have thousands, and the first say it all. */
 const damagesMax = 1_000;
 
+/** Progress is for people: told ten times a second. */
+const progressIntervalMs = 100;
+
+interface VerifyPlace {
+  readonly storage: Storage;
+  readonly clock: Clock;
+}
+
 /** @throws {BackupError} `not-found`; `unsupported`. Damage is a finding, not an error */
 export async function verifyBackup(
-  storage: Storage,
+  place: VerifyPlace,
   id: string,
   options: VerifyOptions,
   signal: AbortSignal,
 ): Promise<VerifyReport> {
   let loaded: LoadedBackup;
   try {
-    loaded = await loadBackup(storage, id, signal);
+    loaded = await loadBackup(place.storage, id, signal);
   } catch (error) {
     if (!isBackupError(error, "damaged")) throw error;
     const object = parseBackupId(id) === undefined ? id : metadataName(id);
@@ -43,11 +52,12 @@ export async function verifyBackup(
       unverified: false,
     };
   }
-  return new Verification(storage, loaded, options).run(signal);
+  return new Verification(place, loaded, options).run(signal);
 }
 
 class Verification {
   readonly #storage: Storage;
+  readonly #clock: Clock;
   readonly #loaded: LoadedBackup;
   readonly #options: VerifyOptions;
   readonly #damages: Damage[] = [];
@@ -55,9 +65,11 @@ class Verification {
   #bytesRead = 0;
   #entriesChecked = 0;
   #databasesChecked = 0;
+  #progressAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(storage: Storage, loaded: LoadedBackup, options: VerifyOptions) {
-    this.#storage = storage;
+  constructor(place: VerifyPlace, loaded: LoadedBackup, options: VerifyOptions) {
+    this.#storage = place.storage;
+    this.#clock = place.clock;
     this.#loaded = loaded;
     this.#options = options;
     this.#bytesTotal = loaded.backup.storedBytes;
@@ -72,6 +84,7 @@ class Verification {
     }
     await this.#verifyArchive(signal);
     await this.#verifyWhole(signal);
+    this.#progressAtMs = Number.NEGATIVE_INFINITY;
     this.#progress(0);
     return {
       id: backup.id,
@@ -168,6 +181,9 @@ class Verification {
   }
 
   #progress(bytesOfThis: number, current?: string): void {
+    const now = this.#clock.elapsed();
+    if (now - this.#progressAtMs < progressIntervalMs) return;
+    this.#progressAtMs = now;
     this.#options.observer.progress({
       phase: "verify",
       bytesDone: this.#bytesRead + bytesOfThis,
