@@ -107,7 +107,7 @@ export class ForeignEntries {
   #linkTarget(block: TarBlock, path: ByteString): ByteString {
     const target = block.linkName;
     const steps = target.split("/").filter((part) => part !== "" && part !== ".");
-    const up = steps.findLastIndex((part) => part === "..") + 1;
+    const up = steps.lastIndexOf("..") + 1;
     const depth = path.split("/").length - 1;
     const inside = up <= depth && steps.slice(0, up).every((part) => part === "..");
     const wellFormed = target !== "" && !target.startsWith("/") && !target.includes("\0");
