@@ -14,7 +14,7 @@ import type {
   Problem,
 } from "../../domain/backup.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
-import { pathCharactersMax, textCharactersMax } from "./metadata-fields.ts";
+import { textCharactersMax } from "./metadata-fields.ts";
 
 /** What this program writes, and the newest it reads. */
 export const metadataVersion = 1;
@@ -22,8 +22,11 @@ export const metadataVersion = 1;
 /** Problems a document carries; `problemCount` counts all. */
 export const problemsMax = 1_000;
 
-/** A document of a thousand long problems takes 5 MB; what is larger is not ours. */
-export const metadataSizeBytesMax: number = 64 * 1024 * 1024;
+/** A document of a thousand long problems takes 6 MB; what is larger than this is not ours. */
+export const metadataSizeBytesMax: number = 32 * 1024 * 1024;
+
+/** Longest path of a problem that is kept, so that a thousand of them stay below the limit above. */
+const problemPathCharactersMax = 4_096;
 
 export interface MetadataDatabase extends BackupDatabase {
   /** Object that holds the image. */
@@ -102,7 +105,7 @@ function documentOf(m: BackupMetadata): unknown {
     problem_count: m.problemCount,
     problems: m.problems.slice(0, problemsMax).map((problem) => ({
       kind: problem.kind,
-      path: problem.path.slice(0, pathCharactersMax),
+      path: problem.path.slice(0, problemPathCharactersMax),
       message: cut(problem.message),
     })),
     tool_version: m.toolVersion,

@@ -162,6 +162,22 @@ test("a read-only vault is listed, read and held without a single write", async 
   assert.deepEqual(await listedIds(vault), [backup.id]);
   assert.deepEqual(await readAllOf(vault, backup.id), content);
   assert.deepEqual(await vault.clean(signal), { objectsRemoved: 0, locksBroken: 0 });
+  await rejectsWith(vault.begin(beginOptions(), signal), "storage-unavailable");
+  await rejectsWith(removeOne(vault, backup.id), "storage-unavailable");
+});
+
+test("begin() refuses what no metadata could say, before anything is written", async () => {
+  const storage = new MemoryStorage();
+  await using vault = await openTestVault(storage, machine);
+  const before = await namesIn(storage);
+  for (const changes of [
+    { tags: ["x".repeat(5_000)] },
+    { source: "x".repeat(5_000) },
+    { startedAtMs: -1e15 },
+  ]) {
+    await rejectsWith(vault.begin(beginOptions(changes), signal), "invalid-input");
+  }
+  assert.deepEqual(await namesIn(storage), before);
 });
 
 test("files of the Python original are listed as unverified, can be read, and are never removed", async () => {

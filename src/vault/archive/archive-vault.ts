@@ -24,6 +24,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../vault.ts";
+import { checkDescribable } from "./backup-metadata.ts";
 import { openBackupReader } from "./backup-reader.ts";
 import { ArchiveBackupWriter, type BackupWriterOptions } from "./backup-writer.ts";
 import { cleanVault } from "./clean-vault.ts";
@@ -96,6 +97,8 @@ class ArchiveVault implements Vault {
 
   async begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter> {
     const { clock, toolVersion } = this.#options;
+    this.#assertWritable("make a backup");
+    checkDescribable(options, toolVersion);
     // The folder of the Python original, which was opened to read at first.
     if (!this.#hasMarker) await putMarker(this.#options, signal);
     this.#hasMarker = true;
@@ -134,6 +137,7 @@ class ArchiveVault implements Vault {
     options: LockOptions,
     signal: AbortSignal,
   ): Promise<T> {
+    this.#assertWritable("remove backups");
     const { lock } = await this.#locks.acquireExclusive("remove", options, signal);
     const remover = new ArchiveBackupRemover(this.#storage, lock);
     try {
@@ -155,6 +159,13 @@ class ArchiveVault implements Vault {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#storage[Symbol.asyncDispose]();
+  }
+
+  #assertWritable(what: string): void {
+    if (!this.readOnly) return;
+    throw new BackupError("storage-unavailable", `Cannot ${what} in ${this.location}: it is read-only`, {
+      hint: "Check the permissions of the vault, and how its disk is mounted.",
+    });
   }
 
   /** The parent's objects, if all of them are there: without one of them everything is simply read. */

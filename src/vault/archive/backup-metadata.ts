@@ -8,14 +8,17 @@
 import { createHash } from "node:crypto";
 import { type BackupCounts, incompleteKinds, type Problem } from "../../domain/backup.ts";
 import { isoWithOffset } from "../../domain/clock.ts";
+import { BackupError } from "../../domain/error.ts";
 import { archiveName, backupId, contentsName, metadataName } from "../../format/archive/file-names.ts";
 import {
   type BackupMetadata,
   encodeMetadata,
   type MetadataDatabase,
   type MetadataFile,
+  metadataSizeBytesMax,
   problemsMax,
 } from "../../format/archive/metadata.ts";
+import { parseMetadata } from "../../format/archive/metadata-parse.ts";
 import type { BackupSummary, BeginOptions } from "../vault.ts";
 import type { ArchiveResult } from "./archive-writer.ts";
 
@@ -46,6 +49,28 @@ export function composeMetadata(written: WrittenBackup): readonly MetadataDocume
     ...(archive === undefined ? [] : [documentOf(storageMetadata(written, id))]),
   ];
   return [...parts, documentOf(fullMetadata(written, id, parts))];
+}
+
+/**
+ * Refuses what could not be read back, before hours of work instead of after.
+ *
+ * @throws {BackupError} `invalid-input`
+ */
+export function checkDescribable(begun: BeginOptions, toolVersion: string): void {
+  const summary = { problems: [], problemCount: 0, suspect: () => "", durationMs: 0 };
+  const nothing = { stamp: "20000101_000000", databases: [], archive: undefined, summary, toolVersion };
+  for (const document of composeMetadata({ ...nothing, begun: { ...begun, type: "full" } })) {
+    const reason = whyUnreadableBack(document);
+    if (reason !== "") throw new BackupError("invalid-input", `Cannot describe the backup: ${reason}`);
+  }
+}
+
+/** Why a document could not be used if it were stored; empty when it can. */
+export function whyUnreadableBack({ bytes, metadata }: MetadataDocument): string {
+  if (bytes.byteLength > metadataSizeBytesMax) return `its metadata would have ${bytes.byteLength} bytes`;
+  const parsed = parseMetadata(bytes, metadata.id);
+  if (parsed.outcome === "ours") return "";
+  return parsed.outcome === "damaged" ? parsed.reason : `its metadata would be ${parsed.outcome}`;
 }
 
 function documentOf(metadata: BackupMetadata): MetadataDocument {

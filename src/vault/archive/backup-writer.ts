@@ -19,11 +19,10 @@ import {
   metadataName,
 } from "../../format/archive/file-names.ts";
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
-import { parseMetadata } from "../../format/archive/metadata-parse.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
 import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./archive-writer.ts";
-import { composeMetadata, type MetadataDocument } from "./backup-metadata.ts";
+import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
 import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./run-lock.ts";
 import type { RunLocks } from "./run-locks.ts";
@@ -151,20 +150,14 @@ export class ArchiveBackupWriter implements BackupWriter {
   }
 
   async #putMetadata(documents: readonly MetadataDocument[], signal: AbortSignal): Promise<void> {
-    for (const { name, metadata, bytes } of documents) {
+    for (const document of documents) {
       signal.throwIfAborted();
-      const readBack = parseMetadata(bytes, metadata.id);
-      if (readBack.outcome !== "ours") {
-        const reason = readBack.outcome === "damaged" ? readBack.reason : readBack.outcome;
-        throw new BackupError(
-          "bug",
-          `Cannot describe ${metadata.id}: its metadata could not be read back, ${reason}`,
-        );
-      }
+      const unreadable = whyUnreadableBack(document);
+      if (unreadable !== "") throw new BackupError("bug", `Cannot describe ${this.id}: ${unreadable}`);
       // I7: somebody who took this run for gone may have cleaned its bytes away.
       await this.#options.lock.assertHeld(signal);
-      this.#names.push(name);
-      await this.#options.storage.put(name, bytes, signal);
+      this.#names.push(document.name);
+      await this.#options.storage.put(document.name, document.bytes, signal);
     }
     await this.#assertStillHeld(documents.at(-1)?.name ?? "", signal);
   }
