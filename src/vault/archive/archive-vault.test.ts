@@ -170,11 +170,7 @@ test("begin() refuses what no metadata could say, before anything is written", a
   const storage = new MemoryStorage();
   await using vault = await openTestVault(storage, machine);
   const before = await namesIn(storage);
-  for (const changes of [
-    { tags: ["x".repeat(5_000)] },
-    { source: "x".repeat(5_000) },
-    { startedAtMs: -1e15 },
-  ]) {
+  for (const changes of [{ tags: ["x".repeat(5_000)] }, { source: "x".repeat(5_000) }]) {
     await rejectsWith(vault.begin(beginOptions(changes), signal), "invalid-input");
   }
   assert.deepEqual(await namesIn(storage), before);
