@@ -115,11 +115,16 @@ class RestoreRun {
       this.#journal = { ...this.#journal, safetyBackupId: safety.id };
       await this.#store.write(this.#journal);
     }
-    await this.#verifyStored();
     await using capturer = await this.#context.openCapturer();
     const progress = new StageProgress(this.#log, bytesToWrite(this.#prepared));
     const parentMode = this.#request.target === undefined ? 0o755 : 0o700;
-    const staged = await stageTargets(this.#prepared, { capturer, progress, parentMode }, signal);
+    const options = { capturer, progress, parentMode };
+    // Side by side: one mostly waits for inflating, the other for the disk. Nothing is touched before both are through.
+    const [staged] = await together(
+      (both) => stageTargets(this.#prepared, options, both),
+      (both) => this.#verifyStored(both),
+      signal,
+    );
     progress.end();
     const areas = await planAreas(this.#prepared, this.#journal.areas, signal);
     this.#journal = { ...this.#journal, areas, state: "staged" };
@@ -127,12 +132,11 @@ class RestoreRun {
     return staged;
   }
 
-  /** A4: what is stored is compared with its checksums first. Of a part, what is read is verified as it is read. */
-  async #verifyStored(): Promise<void> {
+  /** A4: what is stored is compared with its checksums. Of a part, what is read is verified as it is read. */
+  async #verifyStored(signal: AbortSignal): Promise<void> {
     const { backup, isStored, selection, layout } = this.#prepared;
     const wholeFolders = layout.staged.some(({ target }) => target.kind === "folder") && !selection.partial;
     if (!isStored || !wholeFolders || backup.state === "unverified") return;
-    const { signal } = this.#request;
     const report = await this.#context.vault.verify(
       backup.id,
       {
@@ -180,6 +184,27 @@ class RestoreRun {
       warnings: this.#log.warnings,
       ...(safetyBackupId === undefined ? {} : { safetyBackupId }),
     };
+  }
+}
+
+/** Runs both. If one fails, the other is cancelled and waited for, and what failed first is thrown. */
+async function together<A, B>(
+  first: (signal: AbortSignal) => Promise<A>,
+  second: (signal: AbortSignal) => Promise<B>,
+  signal: AbortSignal,
+): Promise<readonly [A, B]> {
+  const failure = new AbortController();
+  const both = AbortSignal.any([signal, failure.signal]);
+  const stop = (error: unknown): never => {
+    failure.abort();
+    throw error;
+  };
+  const runs = [first(both).catch(stop), second(both).catch(stop)] as const;
+  try {
+    return await Promise.all(runs);
+  } catch (error) {
+    await Promise.allSettled(runs);
+    throw error;
   }
 }
 
