@@ -70,7 +70,7 @@ export function lastChangeMs(files: LiveFiles): number {
 export function readStart(path: ByteString, length: number = headerBytes): Uint8Array {
   const fd = openForReading(path);
   try {
-    return readAt(fd, length, 0);
+    return readAt(fd, 0, length);
   } finally {
     closeSync(fd);
   }
@@ -80,7 +80,7 @@ export function readStart(path: ByteString, length: number = headerBytes): Uint8
 export function readEnd(path: string, length: number): Uint8Array {
   const fd = openSync(path, constants.O_RDONLY);
   try {
-    return readAt(fd, length, Math.max(0, fstatSync(fd).size - length));
+    return readAt(fd, Math.max(0, fstatSync(fd).size - length), length);
   } finally {
     closeSync(fd);
   }
@@ -96,13 +96,23 @@ export function createImage(imagePath: string): Promise<FileHandle> {
   return open(imagePath, "wx+", 0o600);
 }
 
-/** Copies `fd` from its start to its end as it is at that moment, telling the bytes done so far. */
-export async function copyAll(fd: number, to: FileHandle, report: (done: number) => void): Promise<number> {
+/**
+ * Copies the first `limit` bytes of `fd`, or all where it is shorter by now.
+ * There is always a limit: a writer may append faster than we copy.
+ *
+ * @returns How many bytes there were.
+ */
+export async function copyBytes(
+  fd: number,
+  to: FileHandle,
+  limit: number,
+  report: (done: number) => void,
+): Promise<number> {
   const block = Buffer.allocUnsafe(blockBytes);
   let position = 0;
   let writtenOut = Promise.resolve();
-  for (;;) {
-    const read = readSync(fd, block, 0, blockBytes, position);
+  while (position < limit) {
+    const read = readSync(fd, block, 0, Math.min(blockBytes, limit - position), position);
     if (read === 0) break;
     await writeFully(to, block.subarray(0, read), position);
     position += read;
@@ -118,17 +128,18 @@ export async function copyAll(fd: number, to: FileHandle, report: (done: number)
   return position;
 }
 
-/** Copies an open file to a new private one. */
+/** Copies the start of an open file to a new private one. */
 export async function copyToImage(
   fd: number,
   copyPath: string,
+  limit: number,
   report: (done: number) => void,
 ): Promise<number> {
   await using copy = await createImage(copyPath);
-  return await copyAll(fd, copy, report);
+  return await copyBytes(fd, copy, limit, report);
 }
 
-/** Copies a file to a new private one. */
+/** Copies a file, as long as it is when this begins, to a new private one. */
 export async function copyFileTo(
   path: ByteString,
   copyPath: string,
@@ -136,7 +147,7 @@ export async function copyFileTo(
 ): Promise<number> {
   const fd = openForReading(path);
   try {
-    return await copyToImage(fd, copyPath, report);
+    return await copyToImage(fd, copyPath, fstatSync(fd).size, report);
   } finally {
     closeSync(fd);
   }
@@ -155,7 +166,8 @@ export async function syncFolder(folder: string): Promise<void> {
   await handle.sync();
 }
 
-function readAt(fd: number, length: number, position: number): Uint8Array {
+/** Reads up to `length` bytes at a position; fewer at the file's end. */
+export function readAt(fd: number, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
 }

@@ -14,7 +14,7 @@ import { type Attempt, again, type CaptureContext } from "./capture-attempt.ts";
 import { ChangedPieces } from "./capture-changes.ts";
 import {
   blockBytes,
-  copyAll,
+  copyBytes,
   createImage,
   lookAt,
   openForReading,
@@ -47,7 +47,7 @@ export async function captureLocked(context: CaptureContext): Promise<Attempt> {
 async function captureInto(context: CaptureContext, source: number, image: FileHandle): Promise<Attempt> {
   const size = fstatSync(source).size;
   const preCopied = size >= preCopyFromBytes;
-  if (preCopied) await copyAll(source, image, (done) => context.report(Math.min(done, size), size));
+  if (preCopied) await copyBytes(source, image, size, (done) => context.report(done, size));
   const changes = new ChangedPieces(image.fd);
   const attempt = await whileLocked(context, source, () => {
     collectChanges(source, image.fd, changes);

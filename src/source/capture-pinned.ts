@@ -14,9 +14,14 @@
 
 import { closeSync, fstatSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { walHeaderBytes } from "../format/sqlite/wal.ts";
+import {
+  currentGenerationBytes,
+  parseWalHeader,
+  walFrameHeaderBytes,
+  walHeaderBytes,
+} from "../format/sqlite/wal.ts";
 import { type Attempt, again, type CaptureContext } from "./capture-attempt.ts";
-import { copyFileTo, copyToImage, lookAt, openForReading, readStart, sidecarPath } from "./capture-files.ts";
+import { copyToImage, lookAt, openForReading, readAt, sidecarPath } from "./capture-files.ts";
 import { asOwner } from "./capture-owner.ts";
 import { exceedsLimit, recoverCopy } from "./capture-recovery.ts";
 import { type Database, openLive, pragma } from "./capture-sqlite.ts";
@@ -38,26 +43,43 @@ export async function capturePinned(context: CaptureContext): Promise<Attempt> {
 }
 
 async function copyPinned(context: CaptureContext, source: number): Promise<Attempt> {
-  const { imagePath } = context.request;
   const database = openPinned(context);
   try {
     // In a rollback mode this lock would keep the app from writing: not here.
     if (pragma(database, "journal_mode") !== "wal") return again("it left WAL mode");
     const files = lookAt(context.path);
     if (files.database?.ino !== fstatSync(source, { bigint: true }).ino) return again("it was replaced");
-    const logPath = sidecarPath(context.path, "-wal");
-    const generation = Buffer.from(readStart(logPath, walHeaderBytes));
-    const total = Number((files.database?.size ?? 0n) + (files.wal?.size ?? 0n));
-    const done = await copyToImage(source, imagePath, (bytes) =>
-      context.report(Math.min(bytes, total), total),
-    );
-    const copied = `${imagePath}-wal`;
-    await copyFileTo(logPath, copied, (bytes) => context.report(Math.min(done + bytes, total), total));
-    if (!generation.equals(readStart(logPath, walHeaderBytes))) await rm(copied);
+    await copyFiles(context, source);
     return { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
   } finally {
     database.close();
   }
+}
+
+async function copyFiles(context: CaptureContext, source: number): Promise<void> {
+  const { imagePath } = context.request;
+  const logPath = sidecarPath(context.path, "-wal");
+  const log = openForReading(logPath);
+  try {
+    // Everything up to the pin lies in the log by now; what is appended later need not be chased.
+    const generation = readAt(log, 0, walHeaderBytes);
+    const logBytes = usedBytes(log, generation);
+    const fileBytes = fstatSync(source).size;
+    const total = fileBytes + logBytes;
+    await copyToImage(source, imagePath, fileBytes, (done) => context.report(done, total));
+    await copyToImage(log, `${imagePath}-wal`, logBytes, (done) => context.report(fileBytes + done, total));
+    const startedAnew = Buffer.compare(generation, readAt(log, 0, walHeaderBytes)) !== 0;
+    if (startedAnew) await rm(`${imagePath}-wal`);
+  } finally {
+    closeSync(log);
+  }
+}
+
+function usedBytes(log: number, start: Uint8Array): number {
+  const header = parseWalHeader(start);
+  if (header === undefined) return 0;
+  const size = fstatSync(log).size;
+  return currentGenerationBytes(header, size, (at) => readAt(log, at, walFrameHeaderBytes));
 }
 
 function openPinned(context: CaptureContext): Database {

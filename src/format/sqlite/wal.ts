@@ -57,13 +57,45 @@ export function firstFrameIsValid(bytes: Uint8Array): boolean {
   if (bytes.length < end) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, end);
   const frame = walHeaderBytes;
-  if (view.getUint32(frame) === 0) return false;
-  if (view.getUint32(frame + 8) !== header.salt1 || view.getUint32(frame + 12) !== header.salt2) return false;
+  if (view.getUint32(frame) === 0 || !hasSalts(bytes.subarray(frame), header)) return false;
   const littleEndian = checksumIsLittleEndian(bytes) === true;
   let sum: Checksum = [view.getUint32(24), view.getUint32(28)];
   sum = addToChecksum(sum, bytes.subarray(frame, frame + 8), littleEndian);
   sum = addToChecksum(sum, bytes.subarray(frame + walFrameHeaderBytes, end), littleEndian);
   return sum[0] === view.getUint32(frame + 16) && sum[1] === view.getUint32(frame + 20);
+}
+
+/**
+ * How many bytes of a log belong to its current generation. A log is started
+ * anew from its front, so what an earlier generation left lies behind, known by
+ * its salts, and may be gigabytes.
+ *
+ * @param header - The header; the answer is only good while the file still has it.
+ * @param fileBytes - Size of the file.
+ * @param readFrameHeader - Reads {@link walFrameHeaderBytes} bytes at a position of the file.
+ * @returns The end of the last frame with the header's salts; whether it is committed or whole is for SQLite to say.
+ */
+export function currentGenerationBytes(
+  header: WalHeader,
+  fileBytes: number,
+  readFrameHeader: (position: number) => Uint8Array,
+): number {
+  const frameBytes = walFrameHeaderBytes + header.pageSizeBytes;
+  // Frames before `known` are of this generation, those from `unknown` on are not: halve what is between.
+  let known = 0;
+  let unknown = Math.ceil(Math.max(0, fileBytes - walHeaderBytes) / frameBytes);
+  while (known < unknown) {
+    const middle = Math.floor((known + unknown) / 2);
+    if (hasSalts(readFrameHeader(walHeaderBytes + middle * frameBytes), header)) known = middle + 1;
+    else unknown = middle;
+  }
+  return walHeaderBytes + known * frameBytes;
+}
+
+function hasSalts(frameHeader: Uint8Array, header: WalHeader): boolean {
+  if (frameHeader.length < walFrameHeaderBytes) return false;
+  const view = new DataView(frameHeader.buffer, frameHeader.byteOffset, walFrameHeaderBytes);
+  return view.getUint32(8) === header.salt1 && view.getUint32(12) === header.salt2;
 }
 
 /** The last bit of the magic says in which byte order checksums are computed (section 4.1). */
