@@ -39,7 +39,7 @@ type Target = Buffer;
 /** Compresses `raw` on libuv's threads into `target`. `raw` must not change meanwhile. Same input, same bytes. */
 export function deflateMember(raw: Uint8Array, level: number, target: Target): Promise<EncodedMember> {
   return new Promise((resolve, reject) => {
-    deflateRaw(raw, deflateOptions(level), (error, data) => {
+    deflateRaw(raw, deflateOptions(level, raw.length), (error, data) => {
       if (error !== null) {
         reject(new BackupError("bug", "Cannot compress: zlib refused its input", { cause: error }));
         return;
@@ -55,7 +55,7 @@ export function deflateMember(raw: Uint8Array, level: number, target: Target): P
 
 /** As {@link deflateMember}, at once; for small or cached input. */
 export function deflateMemberSync(raw: Uint8Array, level: number, target: Target): EncodedMember {
-  return wrapDeflated(raw, deflateRawSync(raw, deflateOptions(level)), target);
+  return wrapDeflated(raw, deflateRawSync(raw, deflateOptions(level, raw.length)), target);
 }
 
 /** Packs `raw` as it is, for bytes that do not compress. */
@@ -165,12 +165,16 @@ function inflate(body: Uint8Array, rawBytes: number): Promise<Uint8Array> {
   });
 }
 
-function deflateOptions(level: number): { level: number; memLevel: number; chunkSize: number } {
-  // 512 KiB holds nearly every compressed member in one piece; memLevel 9 is 5 % faster here than 8.
-  return { level, memLevel: 9, chunkSize: 1 << 19 };
+function deflateOptions(
+  level: number,
+  rawBytes: number,
+): { level: number; memLevel: number; chunkSize: number } {
+  // Half the input holds nearly every compressed member in one piece; memLevel 9 is 5 % faster here than 8.
+  return { level, memLevel: 9, chunkSize: Math.max(4096, rawBytes >> 1) };
 }
 
-function storedMemberBytes(rawBytes: number): number {
+/** Bytes of a member that stores `rawBytes` as they are: no member of so much input is larger. */
+export function storedMemberBytes(rawBytes: number): number {
   const blocks = Math.max(1, Math.ceil(rawBytes / storedBlockBytesMax));
   return memberHeaderBytes + blocks * storedBlockHeaderBytes + rawBytes + trailerBytes;
 }

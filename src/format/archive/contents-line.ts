@@ -85,7 +85,9 @@ export function encodeRun(run: RunFacts): readonly string[] {
  * same part exactly when the file system says the same of them.
  */
 export function encodeEntryFacts(entry: EntryFacts): string {
-  const facts = `{"kind":"${entry.kind}","root":${encodeText(entry.root)},"path":${encodeName(entry.path)},"mode":"${entry.mode.toString(8)}","uid":${entry.uid},"gid":${entry.gid},"size":${entry.sizeBytes},"mtime_ns":"${entry.mtimeNs}","ctime_ns":"${entry.ctimeNs}","inode":"${entry.inode}"`;
+  const mtime = String(entry.mtimeNs);
+  const ctime = entry.ctimeNs === entry.mtimeNs ? mtime : String(entry.ctimeNs);
+  const facts = `${encodePlace(entry.kind, entry.root)}${encodeName(entry.path)}${encodeOwner(entry)}${entry.sizeBytes},"mtime_ns":"${mtime}","ctime_ns":"${ctime}","inode":"${entry.inode}"`;
   if (entry.linkTarget !== undefined) return `${facts},"link":${encodeName(entry.linkTarget)}}`;
   if (entry.hardLinkTo !== undefined) return `${facts},"hardlink":${encodeName(entry.hardLinkTo)}}`;
   return entry.kind === "file" ? `${facts},"sha256":"` : `${facts}}`;
@@ -121,14 +123,24 @@ function encodeName(name: ByteString): string {
   return JSON.stringify(name);
 }
 
-let lastText = "";
-let lastEncoded = '""';
+let lastPlace = { kind: "", root: "", text: "" };
 
-/** Root names come thousands of times in a row. */
-function encodeText(text: string): string {
-  if (text !== lastText) {
-    lastText = text;
-    lastEncoded = byteStringFromText(JSON.stringify(text));
+/** Kind and root stay the same for thousands of lines, which is worth remembering. */
+function encodePlace(kind: string, root: string): string {
+  if (lastPlace.kind !== kind || lastPlace.root !== root) {
+    const text = `{"kind":"${kind}","root":${byteStringFromText(JSON.stringify(root))},"path":`;
+    lastPlace = { kind, root, text };
   }
-  return lastEncoded;
+  return lastPlace.text;
+}
+
+let lastOwner = { mode: -1, uid: -1, gid: -1, text: "" };
+
+/** So do mode and owner. */
+function encodeOwner({ mode, uid, gid }: EntryFacts): string {
+  if (lastOwner.mode !== mode || lastOwner.uid !== uid || lastOwner.gid !== gid) {
+    const text = `,"mode":"${mode.toString(8)}","uid":${uid},"gid":${gid},"size":`;
+    lastOwner = { mode, uid, gid, text };
+  }
+  return lastOwner.text;
 }

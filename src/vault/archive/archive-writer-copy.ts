@@ -24,7 +24,7 @@ const joinBytesMax = 256 * 1024;
 /** One read of the parent takes this much at most, so that a damaged one does not hold up much. */
 const copyBytesMax = 64 * 1024 * 1024;
 /** And this many runs: until they are copied, their entries are in memory. */
-const copyRunsMax = 32;
+const copyRunsMax = 8;
 /** Warnings about damage in the parent; the first few say it. */
 const warningsMax = 10;
 

@@ -70,7 +70,9 @@ export class ParentCursor implements AsyncDisposable {
     for (const entry of entries) {
       if (!this.#ended && (this.#run === undefined || this.#index >= this.#run.lines.length))
         await this.#load();
-      matches.push(this.#ended ? undefined : await this.#settleOne(entry));
+      const facts = encodeEntryFacts(entry);
+      // The common case, kept free of promises.
+      matches.push(this.#matchNext(entry, facts) ?? (await this.#search(entry, facts)));
     }
     return matches;
   }
@@ -79,21 +81,26 @@ export class ParentCursor implements AsyncDisposable {
     await this.#runs[Symbol.asyncDispose]();
   }
 
-  async #settleOne(entry: Entry): Promise<ParentMatch | undefined> {
-    const facts = encodeEntryFacts(entry);
-    while (!this.#ended) {
-      const run = this.#run!;
-      const line = run.lines[this.#index]!;
-      if (isUnchangedLine(line, facts) && entry.content?.from !== "image") {
-        const match = { run, index: this.#index };
-        this.#step();
-        return match;
-      }
-      const order = this.#compare(line, entry);
+  /** The entry, if the parent's next one is the same. */
+  #matchNext(entry: Entry, facts: string): ParentMatch | undefined {
+    const run = this.#run;
+    if (this.#ended || run === undefined || entry.content?.from === "image") return undefined;
+    const index = this.#index;
+    if (!isUnchangedLine(run.lines[index] ?? "", facts)) return undefined;
+    this.#step();
+    return { run, index };
+  }
+
+  /** Passes over what is no longer there until the entry, or one that comes after it, is next. */
+  async #search(entry: Entry, facts: string): Promise<ParentMatch | undefined> {
+    while (!this.#ended && this.#run !== undefined) {
+      const match = this.#matchNext(entry, facts);
+      if (match !== undefined) return match;
+      const order = this.#compare(this.#run.lines[this.#index] ?? "", entry);
       if (order > 0) return undefined;
       this.#step();
       if (order === 0) return undefined;
-      if (this.#index >= run.lines.length) await this.#load();
+      if (this.#index >= this.#run.lines.length) await this.#load();
     }
     return undefined;
   }

@@ -42,7 +42,7 @@ export interface RunSinkOptions {
 export class RunSink {
   readonly #archive: OutputObject;
   readonly #contents: OutputObject;
-  readonly #contentsFactory = new MemberFactory(contentsLevel);
+  readonly #contentsFactory = new MemberFactory(contentsLevel, contentsMemberBytes);
   readonly #runs: Run[] = [];
   #text: string[] = [];
   #textBytes = 0;
@@ -120,7 +120,9 @@ export class RunSink {
   #flush(): void {
     if (this.#textBytes === 0) return;
     const raw = this.#contentsFactory.takeRaw();
-    const rawBytes = raw.write(`${this.#text.join("\n")}\n`, "latin1");
+    // The line end after the last: joining it too saves a copy of the whole text.
+    this.#text.push("");
+    const rawBytes = raw.write(this.#text.join("\n"), "latin1");
     this.#text = [];
     this.#textBytes = 0;
     const made = this.#contentsFactory.make(raw, rawBytes, "deflate");

@@ -161,7 +161,7 @@ export class ArchiveWriter {
       if (match === undefined) {
         await this.#dropCandidate(signal);
         await this.#read(entry, signal);
-      } else await this.#tryCopy(entry, match, signal);
+      } else if (!this.#continues(entry, match)) await this.#tryCopy(entry, match, signal);
     }
   }
 
@@ -196,11 +196,22 @@ export class ArchiveWriter {
   #takeMatch(entry: Entry): ParentMatch | undefined {
     while (this.#settledAt < this.#settled.length) {
       const { root, path, match } = this.#settled[this.#settledAt++]!;
-      if (this.#settledAt === forgetMax) this.#settled.splice(0, this.#settledAt);
-      this.#settledAt %= forgetMax;
+      if (this.#settledAt >= forgetMax || this.#settledAt === this.#settled.length) {
+        this.#settled.splice(0, this.#settledAt);
+        this.#settledAt = 0;
+      }
       if (path === entry.path && root === entry.root) return match;
     }
     return undefined;
+  }
+
+  /** The common case, kept free of promises: one more of the candidate's entries, and not its last. */
+  #continues(entry: Entry, { run, index }: ParentMatch): boolean {
+    const candidate = this.#candidate;
+    if (candidate?.run !== run || index !== candidate.entries.length) return false;
+    if (index + 1 === run.lines.length) return false;
+    candidate.entries.push(entry);
+    return true;
   }
 
   async #tryCopy(entry: Entry, { run, index }: ParentMatch, signal: AbortSignal): Promise<void> {

@@ -13,6 +13,7 @@ import {
   deflateMemberSync,
   memberBytesMax,
   memberRawBytesMax,
+  storedMemberBytes,
   storeMember,
 } from "../../encode/gzip-member.ts";
 import { Permits } from "../../encode/permits.ts";
@@ -36,16 +37,19 @@ const zeros = Buffer.alloc(memberRawBytesMax);
 /** Makes members. Raw buffers come from `takeRaw` and go back by themselves. */
 export class MemberFactory {
   readonly #level: number;
-  readonly #raw = new BufferPool(memberRawBytesMax);
-  readonly #encoded = new BufferPool(memberBytesMax);
+  readonly #raw: BufferPool;
+  readonly #encoded: BufferPool;
   #zeroMember: EncodedMember | undefined;
   readonly #compressions = new Permits(compressionsMax);
 
-  constructor(level: number) {
+  /** `rawBytesMax` bounds the members it makes, and so the buffers it keeps. */
+  constructor(level: number, rawBytesMax: number = memberRawBytesMax) {
     this.#level = level;
+    this.#raw = new BufferPool(rawBytesMax);
+    this.#encoded = new BufferPool(storedMemberBytes(rawBytesMax));
   }
 
-  /** A buffer of {@link memberRawBytesMax} to fill. */
+  /** A buffer to fill. */
   takeRaw(): Buffer {
     return this.#raw.take();
   }
