@@ -35,6 +35,8 @@ interface Writing {
   readonly hash: Hash;
   raw: Buffer;
   used: number;
+  /** Where data starts in `raw`: a header compresses and would speak for data that does not. */
+  dataAt: number;
 }
 
 /**
@@ -78,6 +80,7 @@ async function storeOnce(
     hash: createHash("sha256"),
     raw,
     used: at,
+    dataAt: at,
   };
   const failure = await copyContent(writing, signal);
   const changed = failure === "changed" || (failure === undefined && hasChanged(source));
@@ -135,13 +138,14 @@ async function pushRest(writing: Writing): Promise<void> {
   writing.raw.fill(0, writing.used, writing.used + padding);
   writing.used += padding;
   const { sink, factory } = writing.parts;
-  await sink.push(writing.run, factory.make(writing.raw, writing.used, "auto"));
+  await sink.push(writing.run, factory.make(writing.raw, writing.used, "auto", writing.dataAt));
 }
 
 async function pushMember(writing: Writing): Promise<void> {
   const { sink, factory } = writing.parts;
-  const made = factory.make(writing.raw, writing.used, "auto");
+  const made = factory.make(writing.raw, writing.used, "auto", writing.dataAt);
   writing.raw = factory.takeRaw();
   writing.used = 0;
+  writing.dataAt = 0;
   await sink.push(writing.run, made);
 }

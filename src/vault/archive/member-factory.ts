@@ -59,13 +59,13 @@ export class MemberFactory {
     this.#raw.give(raw);
   }
 
-  /** Encodes the first `rawBytes` of `raw`, which is the factory's from now on. */
-  async make(raw: Buffer, rawBytes: number, method: MemberMethod): Promise<MadeMember> {
-    const bytes = raw.subarray(0, rawBytes);
+  /** Encodes the bytes of `raw` up to `end`, which is the factory's from now on. `auto` judges those from `dataAt` on. */
+  async make(raw: Buffer, end: number, method: MemberMethod, dataAt = 0): Promise<MadeMember> {
+    const bytes = raw.subarray(0, end);
     try {
       // Long runs of zeros, as sparse files read, would cost as much as any other data.
-      if (rawBytes === memberRawBytesMax && bytes.equals(zeros)) return this.makeZeros(rawBytes);
-      const store = method === "store" || (method === "auto" && looksCompressible(bytes) === false);
+      if (end === memberRawBytesMax && bytes.equals(zeros)) return this.makeZeros(end);
+      const store = method === "store" || (method === "auto" && looksCompressible(bytes.subarray(dataAt)) === false);
       const target = this.#encoded.take();
       const member = store
         ? storeMember(bytes, target)
