@@ -11,7 +11,7 @@ import type { EntryRoot } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { Source } from "../requests.ts";
 
-export interface DatabaseTarget {
+interface DatabaseTarget {
   readonly kind: "database";
   /** As the backup calls it. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface DatabaseTarget {
   readonly database: BackupDatabase;
 }
 
-export interface FolderTarget {
+interface FolderTarget {
   readonly kind: "folder";
   readonly name: string;
   readonly path: string;
