@@ -10,7 +10,7 @@ import { posix } from "node:path";
 import { type ByteString, byteStringToPath } from "../domain/byte-string.ts";
 import { realDisk, type SwapDisk } from "../source/swap-disk.ts";
 
-export class PowerCut extends Error {
+class PowerCut extends Error {
   override readonly name = "PowerCut";
 }
 
