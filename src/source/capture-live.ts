@@ -90,7 +90,8 @@ function resolve(
   report: (done: number, total: number) => void,
 ): CaptureContext | CaptureOutcome {
   try {
-    const real = realpathSync(byteStringToPath(request.path), { encoding: "buffer" });
+    // Only the native one takes names that are not UTF-8.
+    const real = realpathSync.native(byteStringToPath(request.path), { encoding: "buffer" });
     const path = asByteString(real.toString("latin1"));
     return { request, path, clock, deadline, files: lookAt(path), report };
   } catch (error) {

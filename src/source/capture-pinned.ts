@@ -23,8 +23,10 @@ import {
 import { type Attempt, again, type CaptureContext } from "./capture-attempt.ts";
 import { copyToImage, lookAt, openForReading, readAt, sidecarPath } from "./capture-files.ts";
 import { asOwner } from "./capture-owner.ts";
-import { exceedsLimit, recoverCopy } from "./capture-recovery.ts";
+import { recoverCopy } from "./capture-recovery.ts";
 import { type Database, openLive, pragma } from "./capture-sqlite.ts";
+
+const pinnedRead: Attempt = { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
 
 /** Captures under a pin. The app's database gets a shared lock and nothing else (I9). */
 export async function capturePinned(context: CaptureContext): Promise<Attempt> {
@@ -33,16 +35,14 @@ export async function capturePinned(context: CaptureContext): Promise<Attempt> {
   const source = openForReading(context.path);
   try {
     const attempt = await copyPinned(context, source);
-    if (attempt.result !== "made") return attempt;
+    if (attempt !== undefined) return attempt;
   } finally {
     closeSync(source);
   }
-  recoverCopy(context.request.imagePath);
-  const made: Attempt = { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
-  return exceedsLimit(context) ?? made;
+  return recoverCopy(context) ?? pinnedRead;
 }
 
-async function copyPinned(context: CaptureContext, source: number): Promise<Attempt> {
+async function copyPinned(context: CaptureContext, source: number): Promise<Attempt | undefined> {
   const database = openPinned(context);
   try {
     // In a rollback mode this lock would keep the app from writing: not here.
@@ -50,7 +50,7 @@ async function copyPinned(context: CaptureContext, source: number): Promise<Atte
     const files = lookAt(context.path);
     if (files.database?.ino !== fstatSync(source, { bigint: true }).ino) return again("it was replaced");
     await copyFiles(context, source);
-    return { result: "made", method: "pinned-read", journalMode: "wal", warnings: [] };
+    return undefined;
   } finally {
     database.close();
   }

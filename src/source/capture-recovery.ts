@@ -14,10 +14,12 @@ import { openScratch, pragma } from "./capture-sqlite.ts";
  * Opening rolls back, and closing writes the log into the file and removes it:
  * on the copy, out of sight of the app. The copy is not durable yet.
  *
+ * @returns The refusal of a stranger's database that would grow beyond all that its files held.
  * @throws {BackupError} `no-space`
  */
-export function recoverCopy(copyPath: string): void {
-  const database = openScratch(copyPath);
+export function recoverCopy(context: CaptureContext): Attempt | undefined {
+  const { imagePath, trust } = context.request;
+  const database = openScratch(imagePath);
   try {
     pragma(database, "user_version");
     doNotSync(database);
@@ -25,22 +27,22 @@ export function recoverCopy(copyPath: string): void {
     database.close();
   }
   // Closing does not say whether it could write everything: the log is only removed when it could.
-  if (!existsSync(`${copyPath}-wal`)) return;
+  const complete = !existsSync(`${imagePath}-wal`);
+  if (trust === "found") {
+    const bounded = complete && statSync(imagePath).size <= largestImage(context.files);
+    return bounded ? undefined : claimsTooMuch;
+  }
+  if (complete) return undefined;
   throw new BackupError("no-space", "Cannot recover the copy of the database: its log could not be written", {
     hint: "Free space where captured databases are put, or name another scratch folder.",
   });
 }
 
-/** The refusal of a stranger's database that grew beyond all that its files held. */
-export function exceedsLimit(context: CaptureContext): Attempt | undefined {
-  if (context.request.trust !== "found") return undefined;
-  if (statSync(context.request.imagePath).size <= largestImage(context.files)) return undefined;
-  return {
-    result: "refused",
-    reason: "not-a-database",
-    message: "Claims far more pages than its files hold",
-  };
-}
+const claimsTooMuch: Attempt = {
+  result: "refused",
+  reason: "not-a-database",
+  message: "Its journal or log claims far more pages than there are",
+};
 
 /** The image is synced once, later, while it is checked. */
 function doNotSync(database: ReturnType<typeof openScratch>): void {

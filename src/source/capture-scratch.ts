@@ -23,7 +23,7 @@ import {
   sidecarPath,
 } from "./capture-files.ts";
 import { isMostlyHoles } from "./capture-plan.ts";
-import { exceedsLimit, recoverCopy } from "./capture-recovery.ts";
+import { recoverCopy } from "./capture-recovery.ts";
 
 /**
  * File times move in ticks of up to 10 ms, so a write in the tick of the first
@@ -82,9 +82,8 @@ function recover(context: CaptureContext, copied: CopiedSidecars): Attempt {
   const start = readStart(byteStringFromText(imagePath));
   if (!isSqliteHeader(start)) return { result: "damaged", message: "file is not a database" };
   const warnings = warningsFor(imagePath, copied);
-  if (copied.hotJournal || copied.log) recoverCopy(imagePath);
-  const tooLarge = exceedsLimit(context);
-  if (tooLarge !== undefined) return tooLarge;
+  const refusal = copied.hotJournal || copied.log ? recoverCopy(context) : undefined;
+  if (refusal !== undefined) return refusal;
   const isWal = parseDatabaseHeader(readStart(byteStringFromText(imagePath)))?.isWal === true;
   const method = copied.hotJournal ? "rolled-back-copy" : "scratch-copy";
   return { result: "made", method, journalMode: isWal ? "wal" : "delete", warnings };
