@@ -55,7 +55,7 @@ export interface StoredContentFacts {
 export type RereadReason = "image" | "inconsistent" | "recent";
 
 /** Members in one line at most: a run line stays under 40 KB however large its file is. */
-export const membersPerLine = 1000;
+const membersPerLine = 1000;
 
 /** The first line, without a line end. */
 export function encodeContentsHeader(archiveName: string, roots: readonly EntryRoot[]): ByteString {

@@ -19,7 +19,7 @@ import { ArchiveVerifier } from "./archive-reader-verify.ts";
 import { MemberDecoder } from "./member-stream.ts";
 
 /** A stored object as the backup's metadata describes it. */
-export interface StoredArchiveObject {
+interface StoredArchiveObject {
   readonly name: string;
   readonly sizeBytes: number;
   readonly sha256: string;

@@ -11,7 +11,7 @@ import type { Storage } from "../../storage/storage.ts";
 import type { ArchiveObject } from "./archive-writer.ts";
 
 /** Members waiting or being compressed: keeps all of libuv's threads busy and memory at about 2 MiB each. */
-const membersInFlightMax = 8;
+const membersInFlightMax = 6;
 
 /** A member that will be ready; `done` is called once its bytes have been taken, with the place where they start. */
 export interface OutputMember {

@@ -65,7 +65,8 @@ export class MemberFactory {
     try {
       // Long runs of zeros, as sparse files read, would cost as much as any other data.
       if (end === memberRawBytesMax && bytes.equals(zeros)) return this.makeZeros(end);
-      const store = method === "store" || (method === "auto" && looksCompressible(bytes.subarray(dataAt)) === false);
+      const store =
+        method === "store" || (method === "auto" && looksCompressible(bytes.subarray(dataAt)) === false);
       const target = this.#encoded.take();
       const member = store
         ? storeMember(bytes, target)
