@@ -21,7 +21,7 @@ export interface ColumnRequest {
 }
 
 export interface LiveInstallRequest {
-  /** A verified image in a private folder; it is only read. */
+  /** A verified image in rollback mode, as captures make them, in a private folder; it is only read. */
   readonly imagePath: string;
   /** Absolute path of the live database that is to take on the image's content. */
   readonly targetPath: string;
@@ -29,6 +29,11 @@ export interface LiveInstallRequest {
   readonly journalMode: string;
   /** How long to wait for the target's readers and writers, milliseconds. */
   readonly busyTimeoutMs: number;
+}
+
+/** Where an image is put whose pages had to be made another size. */
+export function convertedImagePath(imagePath: string): string {
+  return `${imagePath}.converted`;
 }
 
 export interface LiveInstallResult {

@@ -71,6 +71,18 @@ export function openImage(imagePath: string): Database {
   return database;
 }
 
+/** Opens an image to be written anew with other pages, which SQLite refuses to an `immutable` one. */
+export function openForConversion(imagePath: string): Database {
+  const database = new DatabaseSync(fileUri(byteStringFromText(imagePath), "mode=ro"), {
+    readOnly: true,
+    allowExtension: false,
+    defensive: true,
+    enableForeignKeyConstraints: false,
+  });
+  database.exec("PRAGMA trusted_schema=OFF");
+  return database;
+}
+
 /** Opens a private copy for writing, so that SQLite recovers it from the sidecars copied with it. */
 export function openScratch(copyPath: string): Database {
   const database = new DatabaseSync(fileUri(byteStringFromText(copyPath), "mode=rw"), {

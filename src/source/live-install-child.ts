@@ -10,8 +10,17 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../domain/clock.ts";
 import { BackupError, errorText } from "../domain/error.ts";
-import type { LiveInstallRequest, LiveInstallResult } from "./capture-messages.ts";
-import { backup, isBusy, isDamage, openImage, openTarget, pragma, resultCode } from "./capture-sqlite.ts";
+import { convertedImagePath, type LiveInstallRequest, type LiveInstallResult } from "./capture-messages.ts";
+import {
+  backup,
+  isBusy,
+  isDamage,
+  openForConversion,
+  openImage,
+  openTarget,
+  pragma,
+  resultCode,
+} from "./capture-sqlite.ts";
 
 /** Pause between two tries. Short, because a busy writer leaves only short gaps. */
 const retryMs = 2;
@@ -23,7 +32,7 @@ const everythingAtOnce = 1_000_000_000;
  * @throws {BackupError} `locked` if readers or writers of the target do not give way in time, `unsupported` if the target is no sound database
  */
 export async function installIntoLive(request: LiveInstallRequest, clock: Clock): Promise<LiveInstallResult> {
-  const convertedPath = `${request.imagePath}.converted`;
+  const convertedPath = convertedImagePath(request.imagePath);
   const deadline = clock.elapsed() + request.busyTimeoutMs;
   try {
     const imagePath = await imageWithPageSize(request.imagePath, convertedPath, targetPageSize(request));
@@ -31,8 +40,6 @@ export async function installIntoLive(request: LiveInstallRequest, clock: Clock)
     return putModeBack(request);
   } catch (error) {
     throw explained(error, request);
-  } finally {
-    await rm(convertedPath, { force: true });
   }
 }
 
@@ -47,7 +54,7 @@ async function imageWithPageSize(
   convertedPath: string,
   pageSize: number,
 ): Promise<string> {
-  const image = openImage(imagePath);
+  const image = openForConversion(imagePath);
   try {
     if (Number(pragma(image, "page_size")) === pageSize) return imagePath;
     await rm(convertedPath, { force: true });

@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { LiveInstallRequest, LiveInstallResult } from "./capture-messages.ts";
+import { rm } from "node:fs/promises";
+import { convertedImagePath, type LiveInstallRequest, type LiveInstallResult } from "./capture-messages.ts";
 import type { DatabaseCapturer } from "./database-capturer.ts";
 
 /**
@@ -15,10 +16,15 @@ import type { DatabaseCapturer } from "./database-capturer.ts";
  *
  * @throws {BackupError} `locked` if readers or writers of the target do not give way within `busyTimeoutMs`, `unsupported` if the target is no sound database
  */
-export function installLive(
+export async function installLive(
   capturer: DatabaseCapturer,
   request: LiveInstallRequest,
   signal: AbortSignal,
 ): Promise<LiveInstallResult> {
-  return capturer.run("install", request, {}, signal);
+  try {
+    return await capturer.run("install", request, {}, signal);
+  } finally {
+    // A killed process could not do it itself.
+    await rm(convertedImagePath(request.imagePath), { force: true });
+  }
 }
