@@ -10,6 +10,7 @@ import type { Backup } from "../../domain/backup.ts";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { loadMounts } from "../../source/mounts.ts";
+import { realDisk } from "../../source/swap-disk.ts";
 import { resolvePlace } from "../../source/staging-place.ts";
 import { realBytePath } from "../../source/walk-folder.ts";
 import type { BackupReader } from "../../vault/vault.ts";
@@ -92,7 +93,7 @@ async function prepareOpened(
   const chosen = chooseTargets(backup, { target, source, databases, roots }, context.sources);
   const placed = await Promise.all(chosen.targets.map(placeTarget));
   const live = request.live === true;
-  const keep = databasesToKeep(context, backup, placed, live);
+  const keep = await databasesToKeep(context, backup, placed, live);
   const own = context.ownDirectories.map(realBytePath);
   const layout = layOut(placed, {
     restoreId,
@@ -127,23 +128,24 @@ async function placeTarget(target: RestoreTarget): Promise<PlacedTarget> {
  * Declared databases are restored by name only: where only the folder around one is
  * restored, or it is written live, it stays where it is.
  */
-function databasesToKeep(
+async function databasesToKeep(
   context: OperationContext,
   backup: Backup,
   placed: readonly PlacedTarget[],
   live: boolean,
-): readonly ByteString[] {
-  const declared = [
-    ...context.sources.flatMap((source) => source.databases.map(({ path }) => path)),
-    ...backup.databases.map(({ path }) => path),
-  ].filter((path) => path !== "");
-  const swapped = placed.filter(
-    ({ target, place }) => target.kind === "database" && !(live && place.state === "file"),
-  );
+): Promise<readonly ByteString[]> {
+  const recorded = backup.databases.map(({ path }) => path).filter((path) => path !== "");
+  const declared = context.sources.flatMap((source) => source.databases.map(({ path }) => path));
+  const databases = placed.filter(({ target }) => target.kind === "database");
+  const swapped = databases.filter(({ place }) => !(live && place.state === "file"));
   const replaced = new Set(swapped.map(({ place }) => place.path));
-  const written = placed.filter(({ target }) => target.kind === "database").map(({ place }) => place.path);
-  const paths = new Set([...declared.map(realBytePath), ...written]);
-  return [...paths].filter((path) => !replaced.has(path)).flatMap(withSidecars);
+  const written = databases.map(({ place }) => place.path);
+  const kept: ByteString[] = [];
+  for (const path of new Set([...[...declared, ...recorded].map(realBytePath), ...written])) {
+    // One that is not there has nothing to lose; an old archive may even bring it as a file.
+    if (!replaced.has(path) && (await realDisk.exists(path))) kept.push(...withSidecars(path));
+  }
+  return kept;
 }
 
 function warningsOf(backup: Backup, databases: readonly string[]): readonly string[] {
