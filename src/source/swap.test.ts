@@ -5,6 +5,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -327,6 +329,29 @@ test("swap: what an app made anew between crash and recovery does not meet the r
       const kept = read(join(root, "app", previousName(bytes("app.db"), id)));
       assert.equal(kept["app.db"], "old database");
       assert.equal(kept["app.db.late-1"], "made anew");
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
+
+test("swap: a disk that is not mounted when the restore is taken up again changes nothing", async () => {
+  for (let before = 1; before < 30; before++) {
+    const scene = makeScene();
+    try {
+      const disk = new PowerCutDisk({ before });
+      await scene.store(realDisk).write(scene.journal);
+      await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }));
+      const state = (await scene.store(realDisk).read(id))?.state;
+      if (state !== "clearing" && state !== "filling") continue;
+      const root = join(scene.directory, "root");
+      renameSync(root, `${root}-elsewhere`);
+      mkdirSync(root);
+      await assert.rejects(recover(scene), /not there/);
+      rmdirSync(root);
+      renameSync(`${root}-elsewhere`, root);
+      await recover(scene);
+      checkLaw(scene, newState, `stopped before change ${before} in ${state}`);
     } finally {
       rmSync(scene.directory, { recursive: true });
     }

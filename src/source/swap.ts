@@ -12,7 +12,8 @@
  */
 
 import { posix } from "node:path";
-import { asByteString, type ByteString } from "../domain/byte-string.ts";
+import { asByteString, type ByteString, byteStringToDisplay } from "../domain/byte-string.ts";
+import { BackupError } from "../domain/error.ts";
 import type { JournalState, RestoreJournal, SwapArea, SwapSlot } from "./restore-journal.ts";
 import { sidecarSuffixes } from "./restore-journal.ts";
 import type { SwapDisk } from "./swap-disk.ts";
@@ -29,6 +30,7 @@ export async function swapIn(
   disk: SwapDisk,
   writeState: StateWriter,
 ): Promise<RestoreJournal> {
+  await requireStaging(journal, disk);
   let current = journal;
   if (current.state !== "filling") {
     if (current.state !== "clearing") current = await writeState(current, "clearing");
@@ -46,6 +48,7 @@ export async function swapBack(
   disk: SwapDisk,
   writeState: StateWriter,
 ): Promise<RestoreJournal> {
+  await requireStaging(journal, disk);
   const current = journal.state === "reverting" ? journal : await writeState(journal, "reverting");
   const touched = new Set<ByteString>();
   for (const area of current.areas) {
@@ -71,6 +74,21 @@ async function takeBack(
   if (await disk.exists(within(area.staging, slot.name))) return;
   for (const name of namesOf(slot).toReversed()) {
     await moveIfFree(within(area.place, name), within(area.staging, name), disk, touched);
+  }
+}
+
+/**
+ * What is absent counts as moved already. On a disk that is not mounted everything is
+ * absent, so the folder that stays until the very end has to be there.
+ */
+async function requireStaging(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
+  for (const { container, slots } of journal.areas) {
+    if (!slots.some((slot) => slot.arrives) || (await disk.exists(container))) continue;
+    throw new BackupError(
+      "storage-unavailable",
+      `Cannot go on with restore ${journal.id}: ${byteStringToDisplay(container)} is not there`,
+      { hint: "Check that its disk is mounted, then run any command to finish the restore." },
+    );
   }
 }
 
