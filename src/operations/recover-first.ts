@@ -10,7 +10,11 @@ import type { Access, OperationContext } from "./context.ts";
 import type { RunOptions, Started } from "./requests.ts";
 import { recoverInterruptedRestores } from "./restore/recover.ts";
 
-/** Where only the vault is needed, a state folder that cannot be read is a warning: lists must work for other users too. */
+/**
+ * A restore that can neither be finished nor taken back stops only what works on restores:
+ * lists must work for users who cannot read the state folder, and a source that is being
+ * backed up must not go without a backup because of it.
+ */
 export async function recoverFirst(
   context: OperationContext,
   access: Access,
@@ -23,7 +27,7 @@ export async function recoverFirst(
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (access !== "vault") throw error;
-    observer.warning(`Interrupted restores could not be looked for: ${errorText(error)}`);
+    if (access === "state") throw error;
+    observer.warning(`An interrupted restore could not be completed or taken back: ${errorText(error)}`);
   }
 }
