@@ -12,7 +12,7 @@ const pieceBytes = 4096;
 /** More than this is written to the copy at once, lock or no lock, so that memory stays bounded. */
 const keptLimitBytes = 24 * 1024 * 1024;
 
-/** Collects differences block by block, in order. */
+/** Collects differences block by block, in any order. */
 export class ChangedPieces {
   readonly #image: number;
   readonly #kept: { readonly position: number; readonly bytes: Buffer }[] = [];
@@ -26,7 +26,7 @@ export class ChangedPieces {
 
   /** Compares a block of the file with what the copy has there, which may be shorter. */
   add(position: number, now: Buffer, before: Buffer): void {
-    if (now.length === before.length && now.compare(before) === 0) return;
+    if (now.length === before.length && now.equals(before)) return;
     if (before.length === 0) {
       this.#keep(position, now);
       return;

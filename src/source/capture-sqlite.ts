@@ -13,7 +13,7 @@ import { type ByteString, byteStringFromText } from "../domain/byte-string.ts";
 export type Database = DatabaseSync;
 
 /** Page cache of a check, in KiB. The default of 2 MB makes it read index pages again and again. */
-const checkCacheKiB = 16 * 1024;
+const checkCacheKiB = 8 * 1024;
 
 /** SQLite's result codes this layer tells apart: https://www.sqlite.org/rescode.html. */
 export const sqliteCode: {

@@ -323,6 +323,15 @@ test("capture() records mode, owner and time of the live file", async () => {
   assert.equal(image.mtimeNs, stat.mtimeNs);
 });
 
+test("capture() as root reads a database of another user in a folder of that user", async () => {
+  for (const mode of ["wal", "delete"] as const) {
+    using folder = new AppFolder();
+    using _app = folder.open(mode);
+    folder.giveTo(12345);
+    assertSound(imageOf(await capture(folder, { trust: "found" })));
+  }
+});
+
 test("capture() never writes over a file", async () => {
   using folder = new AppFolder();
   using _app = folder.open("wal");

@@ -6,7 +6,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, copyFileSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -73,6 +73,14 @@ export class AppFolder implements Disposable {
         const bytes = stat.isFile() ? execFileSync("cat", [join(this.app, name)]).toString("base64") : "";
         return [name, stat.ino, stat.mtimeNs, stat.mode, stat.uid, stat.gid, bytes].join(" ");
       });
+  }
+
+  /** Gives the app's folder and files to another user, if this is root; else they stay its own. */
+  giveTo(uid: number): void {
+    if (process.geteuid?.() !== 0) return;
+    chownSync(this.#root, uid, uid);
+    chownSync(this.app, uid, uid);
+    for (const name of readdirSync(this.app)) chownSync(join(this.app, name), uid, uid);
   }
 
   /** Makes files older than the tick of the clock, as they are in life. */
