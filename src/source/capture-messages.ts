@@ -9,7 +9,7 @@ import type { DatabaseCheck } from "../domain/backup.ts";
 import type { ErrorKind } from "../domain/error.ts";
 import type { CaptureOutcome, CaptureRequest } from "./capture.ts";
 
-export interface CheckRequest {
+interface CheckRequest {
   readonly imagePath: string;
   readonly method: "quick_check" | "integrity_check";
 }
