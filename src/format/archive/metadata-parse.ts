@@ -19,12 +19,13 @@ import {
   problemsMax,
 } from "./metadata.ts";
 import { MetadataFields, pathCharactersMax } from "./metadata-fields.ts";
+import { checkSeal } from "./sealed-document.ts";
 
 /**
  * - `ours`: understood
  * - `newer`: a later version wrote it
  * - `foreign`: a JSON document that is not of this program, as the Python original wrote
- * - `damaged`: neither
+ * - `damaged`: neither, or not what was written: a document says itself what its checksum is
  */
 export type ParsedMetadata =
   | { readonly outcome: "ours"; readonly metadata: BackupMetadata }
@@ -36,6 +37,8 @@ export type ParsedMetadata =
 const partsMax = 10_000;
 const tagsMax = 1_000;
 const sha256Pattern = /^[0-9a-f]{64}$/;
+
+const notAsWritten = "it does not match its own checksum";
 
 const problemKinds: readonly ProblemKind[] = [
   "changed-while-read",
@@ -49,11 +52,15 @@ const problemKinds: readonly ProblemKind[] = [
 
 /** @param id What the document's own name says it describes; a document that says otherwise is damaged */
 export function parseMetadata(bytes: Buffer, id: string): ParsedMetadata {
+  const seal = checkSeal(bytes);
+  // Before anything is believed: a flipped bit may look like another version, or like no version.
+  if (seal === "changed") return { outcome: "damaged", reason: notAsWritten };
   try {
     const fields = new MetadataFields(JSON.parse(bytes.toString("utf8")), "metadata");
-    if (!fields.has("format_version")) return { outcome: "foreign" };
+    if (seal === "unsealed" && !fields.has("format_version")) return { outcome: "foreign" };
     const formatVersion = fields.wholeFrom("format_version", 1);
     if (formatVersion > metadataVersion) return { outcome: "newer", formatVersion };
+    if (seal === "unsealed") return { outcome: "damaged", reason: notAsWritten };
     return { outcome: "ours", metadata: parseFields(fields, id) };
   } catch (error) {
     if (error instanceof SyntaxError) return { outcome: "damaged", reason: errorText(error) };

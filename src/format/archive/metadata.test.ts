@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type BackupMetadata, encodeMetadata } from "./metadata.ts";
 import { parseMetadata } from "./metadata-parse.ts";
+import { encodeSealed } from "./sealed-document.ts";
 
 const stamp = "20240101_120000";
 const id = `full_backup_${stamp}`;
@@ -58,7 +59,8 @@ function sample(changes: Partial<BackupMetadata> = {}): BackupMetadata {
 /** The sample's document with some fields replaced. */
 function documentWith(changes: Record<string, unknown>): Buffer {
   const document = JSON.parse(encodeMetadata(sample()).toString("utf8")) as Record<string, unknown>;
-  return Buffer.from(JSON.stringify({ ...document, ...changes }));
+  const { sha256_above: _, ...fields } = { ...document, ...changes };
+  return encodeSealed(fields);
 }
 
 test("parseMetadata() reads back what encodeMetadata() wrote, and passes over fields it does not know", () => {
@@ -96,6 +98,9 @@ test("parseMetadata() tells a newer version, a foreign document and a damaged on
     outcome: "newer",
     formatVersion: 2,
   });
+  const unsealed = (formatVersion: number): Buffer => Buffer.from(`{"format_version": ${formatVersion}}`);
+  assert.deepEqual(parseMetadata(unsealed(2), id), { outcome: "newer", formatVersion: 2 });
+  assert.equal(parseMetadata(unsealed(1), id).outcome, "damaged");
   const python = Buffer.from('{"timestamp": "20240101_120000", "checksum": "abc", "type": "database"}');
   assert.deepEqual(parseMetadata(python, id), { outcome: "foreign" });
   for (const bytes of [
@@ -130,7 +135,9 @@ test("parseMetadata() calls a document damaged that names another backup's files
 
 test("parseMetadata() calls a document damaged in which any field is not what it should be", () => {
   const document = JSON.parse(encodeMetadata(sample()).toString("utf8")) as Record<string, unknown>;
-  const fields = Object.keys(document).filter((field) => !["format_version", "stored_bytes"].includes(field));
+  const fields = Object.keys(document).filter(
+    (field) => !["format_version", "stored_bytes", "sha256_above"].includes(field),
+  );
   assert.ok(fields.length > 15);
   for (const field of fields) {
     for (const wrong of [null, -1, 1.5, {}, [7], "x".repeat(20_000)]) {

@@ -15,6 +15,7 @@ import type {
 } from "../../domain/backup.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
 import { textCharactersMax } from "./metadata-fields.ts";
+import { encodeSealed } from "./sealed-document.ts";
 
 /** What this program writes, and the newest it reads. */
 export const metadataVersion = 1;
@@ -69,12 +70,12 @@ export interface BackupMetadata {
   readonly toolVersion: string;
 }
 
-/** The document as stored: JSON for people too, so indented. Texts that are too long are cut. */
+/** The document as stored, with its own checksum. Texts that are too long are cut. */
 export function encodeMetadata(metadata: BackupMetadata): Buffer {
-  return Buffer.from(`${JSON.stringify(documentOf(metadata), undefined, 2)}\n`, "utf8");
+  return encodeSealed(documentOf(metadata));
 }
 
-function documentOf(m: BackupMetadata): unknown {
+function documentOf(m: BackupMetadata): Readonly<Record<string, unknown>> {
   return {
     format_version: metadataVersion,
     id: m.id,

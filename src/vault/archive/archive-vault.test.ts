@@ -218,7 +218,7 @@ test("metadata of a newer version is reported, never removed, and its backup ref
   await using vault = await openTestVault(storage, machine);
   const { backup } = await backUp(vault, place.folder, { type: "database" });
   const name = `database/${backup.id}.json`;
-  await replace(storage, name, (text) => text.replace('"format_version": 1', '"format_version": 9'));
+  await replace(storage, name, () => '{"format_version": 9, "id": 7}');
   const [listed, ...more] = await vault.list(signal);
   assert.deepEqual(more, []);
   assert.deepEqual([listed?.state, listed?.neverRemoved], ["damaged", true]);

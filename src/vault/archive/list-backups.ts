@@ -97,7 +97,10 @@ function sortGroup(
   if (group.type === "full") {
     parts.add(backupId("database", group.stamp)).add(backupId("storage", group.stamp));
   }
-  return { backup: describeUnreadable(group.id, whyUnreadable(parsed), sizeBytes), incomplete: false };
+  return {
+    backup: describeUnreadable(group.id, whyUnreadable(group.id, parsed), sizeBytes),
+    incomplete: false,
+  };
 }
 
 function sortOurs(group: BackupGroup, metadata: BackupMetadata, sizeBytes: number): Described | Candidate {

@@ -80,8 +80,8 @@ function noSuchBackup(storage: Storage, id: string): BackupError {
   });
 }
 
-function unreadable(id: string, parsed: Parameters<typeof whyUnreadable>[0]): BackupError {
-  const message = `Cannot open ${id}: ${whyUnreadable(parsed)}`;
+function unreadable(id: string, parsed: Parameters<typeof whyUnreadable>[1]): BackupError {
+  const message = `Cannot open ${id}: ${whyUnreadable(id, parsed)}`;
   if (parsed.outcome === "newer") {
     return new BackupError("unsupported", message, { hint: "Upgrade vertex-backup to read it." });
   }

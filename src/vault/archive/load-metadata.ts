@@ -32,9 +32,12 @@ export async function loadMetadata(
   }
 }
 
-/** Why a document that is not ours cannot be used, as the reason of a backup's state. */
-export function whyUnreadable(parsed: Exclude<ParsedMetadata, { outcome: "ours" | "foreign" }>): string {
+/** Why a backup whose document is not ours cannot be used, as the reason of its state. */
+export function whyUnreadable(
+  id: string,
+  parsed: Exclude<ParsedMetadata, { outcome: "ours" | "foreign" }>,
+): string {
   return parsed.outcome === "newer"
     ? `a newer version of the program wrote it (metadata format ${parsed.formatVersion})`
-    : `its metadata is unreadable: ${parsed.reason}`;
+    : `its metadata ${metadataName(id)} is damaged: ${parsed.reason}`;
 }

@@ -94,7 +94,7 @@ export class ArchiveBackupRemover implements BackupRemover {
       if (parsed.metadata.partOf === undefined) return true;
       throw refusal(id, `it is a part of ${parsed.metadata.partOf}`);
     }
-    if (parsed.outcome !== "foreign") throw refusal(id, whyUnreadable(parsed));
+    if (parsed.outcome !== "foreign") throw refusal(id, whyUnreadable(id, parsed));
     const groups = await listGroups(this.#storage, signal);
     if ((groups.get(id)?.data.length ?? 0) > 0) throw refusal(id, "this program did not make it");
     return false;

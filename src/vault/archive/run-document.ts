@@ -9,6 +9,7 @@
 import type { RunOwner } from "../../domain/run-owner.ts";
 import { backupId, isStamp, parseBackupId } from "../../format/archive/file-names.ts";
 import { MetadataFields } from "../../format/archive/metadata-fields.ts";
+import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
 
 export type RunPurpose = "create" | "hold" | "remove" | "clean";
 
@@ -57,7 +58,7 @@ export function parseRunObjectName(
 }
 
 export function encodeRunDocument(run: RunDocument): Buffer {
-  const document = {
+  return encodeSealed({
     format_version: runVersion,
     run_id: run.runId,
     kind: run.kind,
@@ -73,12 +74,13 @@ export function encodeRunDocument(run: RunDocument): Buffer {
     refreshed_at: run.refreshedAt,
     reserves: run.reserves,
     tool_version: run.toolVersion,
-  };
-  return Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`, "utf8");
+  });
 }
 
 /** Undefined for a document that is damaged or from a newer version: nothing is known of that run but that it is there. */
 export function parseRunDocument(bytes: Buffer): RunDocument | undefined {
+  // A flipped bit could make a live process look gone, or reserve somebody else's files for removal (I5, I7).
+  if (checkSeal(bytes) !== "intact") return undefined;
   try {
     return parseRunFields(new MetadataFields(JSON.parse(bytes.toString("utf8")), "lock"));
   } catch (error) {

@@ -10,6 +10,7 @@ import { type Clock, isoWithOffset } from "../../domain/clock.ts";
 import { BackupError, isBackupError } from "../../domain/error.ts";
 import { parseObjectName } from "../../format/archive/file-names.ts";
 import { MetadataFields } from "../../format/archive/metadata-fields.ts";
+import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 
@@ -66,10 +67,16 @@ async function hasMarker(storage: Storage, signal: AbortSignal): Promise<boolean
 }
 
 function checkVersion(bytes: Buffer, location: string): void {
+  const seal = checkSeal(bytes);
   let version: number;
   try {
+    // Before the version is believed: a flipped bit makes another one of it.
+    if (seal === "changed") throw new SyntaxError(`${markerName} does not match its own checksum`);
     const fields = new MetadataFields(JSON.parse(bytes.toString("utf8")), markerName);
     version = fields.wholeFrom("format_version", 1);
+    if (seal === "unsealed" && version <= markerVersion) {
+      throw new SyntaxError(`${markerName} has no checksum of its own`);
+    }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw unreadableMarker(location, error);
@@ -84,7 +91,7 @@ function checkVersion(bytes: Buffer, location: string): void {
 }
 
 function unreadableMarker(location: string, cause: unknown): BackupError {
-  return new BackupError("damaged", `Cannot open the vault ${location}: ${markerName} is unreadable`, {
+  return new BackupError("damaged", `Cannot open the vault ${location}: ${markerName} is damaged`, {
     cause,
     hint: `Move ${markerName} away; the next create writes a new one, and the backups stay as they are.`,
   });
@@ -126,9 +133,8 @@ export async function putMarker(options: Omit<MarkerOptions, "create">, signal: 
     created_at: isoWithOffset(options.clock.now()),
     tool_version: options.toolVersion,
   };
-  const bytes = Buffer.from(`${JSON.stringify(marker, undefined, 2)}\n`, "utf8");
   try {
-    await options.storage.put(markerName, bytes, signal);
+    await options.storage.put(markerName, encodeSealed(marker), signal);
   } catch (error) {
     if (!isBackupError(error, "exists")) throw error;
     // Another run was faster; it may be of another version.

@@ -10,6 +10,7 @@ import { isoWithOffset } from "../../domain/clock.ts";
 import { BackupError, isBackupError } from "../../domain/error.ts";
 import { parseBackupId } from "../../format/archive/file-names.ts";
 import { MetadataFields } from "../../format/archive/metadata-fields.ts";
+import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
@@ -56,7 +57,7 @@ function parseRecordName(name: string): RecordName | undefined {
   return { name, kind: kind as RecordKind, backupId, atMs: Number(at) };
 }
 
-/** The record of a name. One whose text is unreadable or gone still says what its name says. */
+/** The record of a name. One whose text is damaged or gone still says what its name says. */
 export async function readRecord(
   storage: Storage,
   named: RecordName,
@@ -79,6 +80,7 @@ async function readText(
 ): Promise<Pick<VaultRecord, "host" | "message">> {
   try {
     const bytes = await readAll(storage, name, recordSizeBytesMax, signal);
+    if (checkSeal(bytes) !== "intact") return { host: "", message: "" };
     const fields = new MetadataFields(JSON.parse(bytes.toString("utf8")), "record");
     return { host: fields.text("host"), message: fields.text("message", messageCharactersMax) };
   } catch (error) {
@@ -131,13 +133,12 @@ export class ArchiveVaultRecords implements VaultRecords {
 }
 
 function encodeRecord(record: Omit<VaultRecord, "id">): Buffer {
-  const document = {
+  return encodeSealed({
     format_version: recordVersion,
     kind: record.kind,
     backup_id: record.backupId,
     at: record.at,
     host: record.host.slice(0, messageCharactersMax),
     message: record.message.slice(0, messageCharactersMax),
-  };
-  return Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`, "utf8");
+  });
 }

@@ -122,7 +122,7 @@ class Verification {
   }
 
   async #verifyMetadata(file: BackupFile, signal: AbortSignal): Promise<void> {
-    // The backup's own document was read already and carries no checksum of itself.
+    // The backup's own document was read already and compared with its own checksum.
     if (file.name === metadataName(this.#loaded.backup.id)) this.#bytesRead += file.sizeBytes;
     else await this.#readFile(file, undefined, signal);
   }
