@@ -28,6 +28,7 @@ import { checkDescribable } from "./backup-metadata.ts";
 import { openBackupReader } from "./backup-reader.ts";
 import { ArchiveBackupWriter, type BackupWriterOptions } from "./backup-writer.ts";
 import { cleanVault } from "./clean-vault.ts";
+import { notingSidecars } from "./database-sidecars.ts";
 import { listBackups } from "./list-backups.ts";
 import { loadBackup } from "./load-backup.ts";
 import { ArchiveBackupRemover } from "./remove-backups.ts";
@@ -118,7 +119,8 @@ class ArchiveVault implements Vault {
   }
 
   async open(id: string, signal: AbortSignal): Promise<BackupReader> {
-    return openBackupReader(this.#storage, await loadBackup(this.#storage, id, signal));
+    const loaded = await loadBackup(this.#storage, id, signal);
+    return openBackupReader(this.#storage, await notingSidecars(this.#storage, loaded, signal));
   }
 
   verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {

@@ -81,6 +81,17 @@ test("openLooseFile() notices a file that is not what its metadata says", async 
   await rejectsWith(readEverything(changed), "damaged");
 });
 
+test("openLooseFile() says that the metadata beside a file is damaged, and gives the file as unverified", async () => {
+  await using place = await openLocalPlace();
+  await using vault = await place.open(machine);
+  await backUp(vault, place.folder);
+  const folder = await copiesOf(place, [`database/db_backup_${stamp}.db`]);
+  await writeFile(join(folder, `db_backup_${stamp}.json`), '{"format_version": 1}');
+  await using reader = await openLooseFile(join(folder, `db_backup_${stamp}.db`), signal);
+  assert.equal(reader.backup.state, "unverified");
+  assert.match(reader.backup.stateReason, /^its metadata database\/db_backup_.*\.json is damaged: /);
+});
+
 test("openLooseFile() gives an archive, with and without what lay beside it", async () => {
   await using place = await openLocalPlace();
   await using vault = await place.open(machine);

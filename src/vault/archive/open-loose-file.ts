@@ -13,13 +13,17 @@ import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { StoredObject } from "../../storage/storage.ts";
 import type { BackupReader } from "../vault.ts";
 import { openBackupReader } from "./backup-reader.ts";
+import { notingSidecars } from "./database-sidecars.ts";
 import { describeForeign, describeOurs, withDamage } from "./describe-backup.ts";
 import type { LoadedBackup } from "./load-backup.ts";
-import { loadMetadata } from "./load-metadata.ts";
+import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { LooseFiles } from "./loose-files.ts";
 import { describeMissing } from "./missing-file.ts";
 
-/** @throws {BackupError} `not-found`; `invalid-input` for a file of another kind; `storage-unavailable` */
+/**
+ * @throws {BackupError} `not-found`; `invalid-input` for a file of another kind; `unsupported` for a
+ *   copied database that needs the log beside it; `storage-unavailable`
+ */
 export async function openLooseFile(path: string, signal: AbortSignal): Promise<BackupReader> {
   const full = resolve(path);
   const name = basename(full);
@@ -39,9 +43,10 @@ export async function openLooseFile(path: string, signal: AbortSignal): Promise<
     );
   }
   const parsed = parseObjectName(`${role === "database" ? "database" : "storage"}/${name}`);
-  const metadata = parsed && (await metadataBeside(files, parsed, signal));
-  const loaded = metadata && (await describeOne(files, metadata, object, signal));
-  return openBackupReader(files, loaded ?? describeUnknown(object, role, parsed));
+  const beside = parsed && (await metadataBeside(files, parsed, signal));
+  const described = beside?.metadata && (await describeOne(files, beside.metadata, object, signal));
+  const loaded = described ?? describeUnknown(object, role, parsed, beside?.unusable ?? "");
+  return openBackupReader(files, await notingSidecars(files, loaded, signal));
 }
 
 /** By the end of the name, because a person named this file; everything read from it is checked. */
@@ -50,13 +55,21 @@ function roleOf(name: string): "database" | "archive" | undefined {
   return /\.(?:tar\.gz|tgz)$/i.test(name) ? "archive" : undefined;
 }
 
+interface MetadataBeside {
+  readonly metadata?: BackupMetadata;
+  /** Why what lies there cannot be used, as a clause. */
+  readonly unusable?: string;
+}
+
 async function metadataBeside(
   files: LooseFiles,
   name: ObjectName,
   signal: AbortSignal,
-): Promise<BackupMetadata | undefined> {
-  const loaded = await loadMetadata(files, backupId(name.type, name.stamp), signal);
-  return loaded?.parsed.outcome === "ours" ? loaded.parsed.metadata : undefined;
+): Promise<MetadataBeside> {
+  const id = backupId(name.type, name.stamp);
+  const parsed = (await loadMetadata(files, id, signal))?.parsed ?? { outcome: "foreign" };
+  if (parsed.outcome === "ours") return { metadata: parsed.metadata };
+  return parsed.outcome === "foreign" ? {} : { unusable: whyUnreadable(id, parsed) };
 }
 
 /** What the metadata says, narrowed to the one file that was named. */
@@ -87,11 +100,15 @@ function describeUnknown(
   object: StoredObject,
   role: "database" | "archive",
   parsed: ObjectName | undefined,
+  unusable: string,
 ): LoadedBackup {
   const type = role === "database" ? "database" : "storage";
   const stamp = parsed?.stamp ?? "00000000_000000";
   const data = [{ ...object, role, label: "" }];
-  const described = describeForeign({ id: backupId(type, stamp), type, stamp, metadata: undefined, data });
+  const foreign = describeForeign({ id: backupId(type, stamp), type, stamp, metadata: undefined, data });
+  const stateReason =
+    unusable === "" ? foreign.stateReason : `${unusable}, so there is nothing to check it against`;
+  const described = { ...foreign, stateReason };
   if (parsed !== undefined) return { backup: described, metadata: undefined };
   // A name that says nothing: then the file's own time is the best there is.
   const startedAtMs = Math.round(object.modifiedAtMs);
