@@ -14,6 +14,7 @@ import { defaultRetention } from "../domain/retention.ts";
 import { BackupManager } from "../operations/backup-manager.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
+import { loadAccountNames } from "../source/account-names.ts";
 import { openDatabaseCapturer } from "../source/database-capturer.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
@@ -120,7 +121,11 @@ class LocalContexts implements ContextProvider {
     const machine = readThisMachine();
     const clock = this.#clock;
     const storage = await openLocalStorage(this.#vaultDirectory, { create, machine });
-    const vault = await openArchiveVault({ storage, machine, clock, toolVersion, create }, signal);
+    const ownerNames = loadAccountNames();
+    const vault = await openArchiveVault(
+      { storage, machine, clock, toolVersion, create, ownerNames },
+      signal,
+    );
     return {
       vault,
       sources: this.sources,

@@ -24,6 +24,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../vault.ts";
+import type { OwnerNames } from "./archive-writer.ts";
 import { checkDescribable } from "./backup-metadata.ts";
 import { openBackupReader } from "./backup-reader.ts";
 import { ArchiveBackupWriter, type BackupWriterOptions } from "./backup-writer.ts";
@@ -48,6 +49,8 @@ export interface OpenArchiveVaultOptions {
   readonly toolVersion: string;
   /** Make a vault where there is none, or take over the folder of the Python original. */
   readonly create: boolean;
+  /** Names of owners for archives; numbers only when left out. */
+  readonly ownerNames?: OwnerNames;
 }
 
 /**
@@ -97,7 +100,7 @@ class ArchiveVault implements Vault {
   }
 
   async begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter> {
-    const { clock, toolVersion } = this.#options;
+    const { clock, toolVersion, ownerNames } = this.#options;
     this.#assertWritable("make a backup");
     checkDescribable(options, toolVersion);
     // The folder of the Python original, which was opened to read at first.
@@ -107,7 +110,8 @@ class ArchiveVault implements Vault {
     try {
       const parent = await this.#findParent(options.parent, signal);
       const [storage, locks] = [this.#storage, this.#locks];
-      return new ArchiveBackupWriter({ storage, clock, locks, lock, begun: options, parent, toolVersion });
+      const run = { storage, clock, locks, lock, begun: options, parent };
+      return new ArchiveBackupWriter({ ...run, toolVersion, ownerNames });
     } catch (error) {
       await this.#locks.release(lock, options);
       throw error;

@@ -21,7 +21,12 @@ import {
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
-import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./archive-writer.ts";
+import {
+  type ArchiveResult,
+  type ArchiveWriter,
+  openArchiveWriter,
+  type OwnerNames,
+} from "./archive-writer.ts";
 import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
 import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./run-lock.ts";
@@ -39,6 +44,7 @@ export interface BackupWriterOptions {
   readonly begun: BeginOptions;
   readonly parent: { readonly archiveName: string; readonly contentsName: string } | undefined;
   readonly toolVersion: string;
+  readonly ownerNames: OwnerNames | undefined;
 }
 
 export class ArchiveBackupWriter implements BackupWriter {
@@ -173,13 +179,15 @@ export class ArchiveBackupWriter implements BackupWriter {
   }
 
   #openArchive(signal: AbortSignal): Promise<ArchiveWriter> {
-    const { storage, begun, parent, clock } = this.#options;
+    const { storage, begun, parent, clock, ownerNames } = this.#options;
     if (begun.type === "database") throw new TypeError("a database backup takes no entries");
     if (this.#archive === undefined) {
       const names = { archiveName: archiveName(this.#stamp), contentsName: contentsName(this.#stamp) };
       this.#names.push(names.archiveName, names.contentsName);
       const { roots, level, observer } = begun;
-      this.#archive = openArchiveWriter({ storage, ...names, roots, parent, level, observer, clock }, signal);
+      const owners = ownerNames === undefined ? {} : { ownerNames };
+      const options = { storage, ...names, roots, parent, level, observer, clock, ...owners };
+      this.#archive = openArchiveWriter(options, signal);
     }
     return this.#archive;
   }
