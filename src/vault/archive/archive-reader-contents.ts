@@ -5,17 +5,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { BackupError, isBackupError } from "../../domain/error.ts";
-import {
-  decodeMember,
-  memberBytesMax,
-  memberBytesMin,
-  memberHeaderBytes,
-  memberLength,
-  memberRawBytesMax,
-  memberRawLength,
-} from "../../encode/gzip-member.ts";
+import { BackupError } from "../../domain/error.ts";
+import { memberBytesMax, memberBytesMin, memberRawBytesMax } from "../../encode/gzip-member.ts";
 import type { RunMember } from "../../format/archive/contents-line.ts";
 import type { RunLine } from "../../format/archive/contents-parse.ts";
 import {
@@ -26,10 +17,8 @@ import {
 } from "../../format/archive/contents-parse.ts";
 import { tarBlockBytes } from "../../format/archive/tar-header.ts";
 import type { Storage } from "../../storage/storage.ts";
-import { ByteFeed } from "./byte-feed.ts";
+import { type ContentsText, readTexts, type TextRange, type TextsSource } from "./archive-reader-texts.ts";
 
-/** Members decoded ahead: inflating runs beside the parsing of what came before. */
-const decodeAheadMax = 3;
 /** A member holds no more entries than it has tar headers. */
 const entriesPerRunMax: number = memberRawBytesMax / tarBlockBytes;
 
@@ -40,15 +29,13 @@ export interface ContentsRun {
   readonly rawBytes: number;
   readonly members: readonly RunMember[];
   readonly lines: readonly string[];
+  /** Where its own line or lines and those of its entries are. */
+  readonly ranges: readonly TextRange[];
 }
 
-export interface ContentsSource {
-  readonly storage: Storage;
-  readonly name: string;
+export interface ContentsSource extends TextsSource {
   /** Size of the archive it describes. */
   readonly archiveBytes: number;
-  /** Checked at the end where given. */
-  readonly expected?: { readonly sizeBytes: number; readonly sha256: string };
 }
 
 /** How the contents file of a backup is to be read: against what its metadata says. */
@@ -61,12 +48,17 @@ export function contentsSource(backup: {
   return { storage, name: contents.name, archiveBytes: archive.sizeBytes, expected: contents };
 }
 
+const noText: ContentsText = { lines: "", member: new Uint8Array(0) };
+
 /** Reads runs in order. Dispose it when not read to the end. */
 export class ContentsRuns implements AsyncDisposable {
   readonly #source: ContentsSource;
-  readonly #texts: AsyncGenerator<string>;
-  #text = "";
+  readonly #texts: AsyncGenerator<ContentsText>;
+  #text: ContentsText = noText;
   #at = 0;
+  /** Where the lines of the run being read begin in `#text`, and those in texts before it. */
+  #from = 0;
+  #ranges: TextRange[] = [];
   #offset = 0;
   #rootNames: readonly string[] | undefined;
 
@@ -92,6 +84,8 @@ export class ContentsRuns implements AsyncDisposable {
    */
   async next(): Promise<ContentsRun | undefined> {
     await this.rootNames();
+    this.#ranges = [];
+    this.#from = this.#at;
     const line = await this.#line();
     if (line === undefined) {
       const expected = this.#source.expected;
@@ -107,7 +101,8 @@ export class ContentsRuns implements AsyncDisposable {
       throw this.#damaged("a run has too many entries");
     const lines: string[] = [];
     while (lines.length < entryCount) lines.push(await this.#mustLine());
-    return { offset: run.offset, ...sums(members), members, lines };
+    this.#ranges.push({ text: this.#text, from: this.#from, to: this.#at });
+    return { offset: run.offset, ...sums(members), members, lines, ranges: this.#ranges };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,17 +151,20 @@ export class ContentsRuns implements AsyncDisposable {
       if (line !== undefined) return line;
       const next = await this.#texts.next();
       if (next.done === true) return undefined;
+      if (this.#from < this.#at) this.#ranges.push({ text: this.#text, from: this.#from, to: this.#at });
       this.#text = next.value;
       this.#at = 0;
-      if (!this.#text.endsWith("\n")) throw this.#damaged("a line is cut short");
+      this.#from = 0;
+      if (!this.#text.lines.endsWith("\n")) throw this.#damaged("a line is cut short");
     }
   }
 
   #lineAtHand(): string | undefined {
-    if (this.#at >= this.#text.length) return undefined;
-    const end = this.#text.indexOf("\n", this.#at);
+    const { lines } = this.#text;
+    if (this.#at >= lines.length) return undefined;
+    const end = lines.indexOf("\n", this.#at);
     if (end - this.#at > contentsLineBytesMax) throw this.#damaged("a line is too long");
-    const line = this.#text.slice(this.#at, end);
+    const line = lines.slice(this.#at, end);
     this.#at = end + 1;
     return line;
   }
@@ -184,54 +182,4 @@ function sums(members: readonly RunMember[]): { readonly storedBytes: number; re
     rawBytes += member.rawBytes;
   }
   return { storedBytes, rawBytes };
-}
-
-/** Whole lines, one member at a time, each checked by its own CRC before it is handed out (I6). */
-async function* readTexts(source: ContentsSource, signal: AbortSignal): AsyncGenerator<string> {
-  const { storage, name, expected } = source;
-  const hash = createHash("sha256");
-  let sizeBytes = 0;
-  await using feed = new ByteFeed(storage.get(name, undefined, signal), name);
-  const ahead: Promise<string>[] = [];
-  while (!(await feed.ended())) {
-    signal.throwIfAborted();
-    const header = await feed.take(memberHeaderBytes);
-    const member = Buffer.allocUnsafe(memberLengthIn(header, name));
-    header.copy(member);
-    await feed.take(member.length - memberHeaderBytes, member.subarray(memberHeaderBytes));
-    hash.update(member);
-    sizeBytes += member.length;
-    const text = decodeText(member, name);
-    // It may be awaited long after it failed.
-    text.catch(() => undefined);
-    ahead.push(text);
-    if (ahead.length > decodeAheadMax) yield await ahead.shift()!;
-  }
-  for (const text of ahead) yield await text;
-  if (expected === undefined) return;
-  if (sizeBytes !== expected.sizeBytes || hash.digest("hex") !== expected.sha256) {
-    throw new BackupError("damaged", `Cannot read ${name}: its checksum does not match`);
-  }
-}
-
-function memberLengthIn(header: Buffer, name: string): number {
-  try {
-    return memberLength(header);
-  } catch (error) {
-    throw named(error, name);
-  }
-}
-
-async function decodeText(member: Buffer, name: string): Promise<string> {
-  try {
-    const raw = await decodeMember(member, memberRawLength(member), undefined);
-    return Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString("latin1");
-  } catch (error) {
-    throw named(error, name);
-  }
-}
-
-function named(error: unknown, name: string): unknown {
-  if (!isBackupError(error, "damaged")) return error;
-  return new BackupError("damaged", `Cannot read ${name}: a member of it is damaged`, { cause: error });
 }

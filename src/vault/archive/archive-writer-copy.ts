@@ -109,7 +109,7 @@ export class RunCopier {
       }
       await sink.push(run, Promise.resolve({ ...made, rawBytes: member.rawBytes }));
     }
-    if (run !== undefined) await sink.close(run, item.run.lines);
+    if (run !== undefined) await sink.close(run, item.run.lines, item.run);
     store.countCopied(item.entries);
   }
 

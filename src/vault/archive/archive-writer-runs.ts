@@ -6,19 +6,14 @@
  */
 
 import type { EntryRoot } from "../../domain/entry.ts";
-import { memberRawBytesMax } from "../../encode/gzip-member.ts";
 import type { RunMember } from "../../format/archive/contents-line.ts";
 import { encodeContentsHeader, encodeRun } from "../../format/archive/contents-line.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { ContentsRun } from "./archive-reader-contents.ts";
 import type { ArchiveObject } from "./archive-writer.ts";
+import { ContentsOutput } from "./archive-writer-contents.ts";
 import { OutputObject } from "./archive-writer-output.ts";
 import type { MadeMember } from "./member-factory.ts";
-import { MemberFactory } from "./member-factory.ts";
-
-/** Level of the contents file: hashes do not compress, and names do at any level; 6 costs three times as much for 4 % less. */
-const contentsLevel = 3;
-/** Text gathered before it becomes a member of the contents file. */
-const contentsMemberBytes: number = memberRawBytesMax / 4;
 
 /** A stretch of members under way. */
 export class Run {
@@ -29,6 +24,8 @@ export class Run {
   closed = false;
   /** Entry lines without line ends. */
   lines: readonly string[] = [];
+  /** The run of the parent it is a copy of. */
+  original: ContentsRun | undefined;
 }
 
 export interface RunSinkOptions {
@@ -41,16 +38,13 @@ export interface RunSinkOptions {
 /** Takes runs one after the other and feeds both objects. */
 export class RunSink {
   readonly #archive: OutputObject;
-  readonly #contents: OutputObject;
-  readonly #contentsFactory = new MemberFactory(contentsLevel, contentsMemberBytes);
+  readonly #contents: ContentsOutput;
   readonly #runs: Run[] = [];
-  #text: string[] = [];
-  #textBytes = 0;
 
   constructor(options: RunSinkOptions, signal: AbortSignal) {
     this.#archive = new OutputObject(options.storage, options.archiveName, signal);
-    this.#contents = new OutputObject(options.storage, options.contentsName, signal);
-    this.#write(encodeContentsHeader(options.archiveName, options.roots));
+    this.#contents = new ContentsOutput(options.storage, options.contentsName, signal);
+    this.#contents.write(encodeContentsHeader(options.archiveName, options.roots));
   }
 
   /** Starts a run; the one before must be closed. */
@@ -79,9 +73,13 @@ export class RunSink {
     await this.#archive.room();
   }
 
-  /** Ends a run with the lines of its entries; none for bytes that belong to no entry. */
-  async close(run: Run, lines: readonly string[]): Promise<void> {
+  /**
+   * Ends a run with the lines of its entries; none for bytes that belong to no entry.
+   * `original` is the parent's run where all members and lines are the same.
+   */
+  async close(run: Run, lines: readonly string[], original?: ContentsRun): Promise<void> {
     run.lines = lines;
+    run.original = original;
     run.closed = true;
     this.#emit();
     await this.#contents.room();
@@ -90,7 +88,6 @@ export class RunSink {
   /** Ends both objects; returns when they are durable. */
   async finish(): Promise<{ readonly archive: ArchiveObject; readonly contents: ArchiveObject }> {
     const archive = await this.#archive.finish();
-    this.#flush();
     return { archive, contents: await this.#contents.finish() };
   }
 
@@ -104,28 +101,16 @@ export class RunSink {
       if (run === undefined || !run.closed || run.members.length < run.pushed) return;
       this.#runs.shift();
       if (run.pushed === 0) continue;
-      const { offset, members } = run;
-      for (const line of encodeRun({ offset, members, entryCount: run.lines.length })) this.#write(line);
-      for (const line of run.lines) this.#write(line);
+      this.#describe(run);
     }
   }
 
-  #write(line: string): void {
-    // A line never spans two members, so that each member can be read by itself.
-    if (this.#textBytes + line.length >= contentsMemberBytes) this.#flush();
-    this.#text.push(line);
-    this.#textBytes += line.length + 1;
-  }
-
-  #flush(): void {
-    if (this.#textBytes === 0) return;
-    const raw = this.#contentsFactory.takeRaw();
-    // The line end after the last: joining it too saves a copy of the whole text.
-    this.#text.push("");
-    const rawBytes = raw.write(this.#text.join("\n"), "latin1");
-    this.#text = [];
-    this.#textBytes = 0;
-    const made = this.#contentsFactory.make(raw, rawBytes, "deflate");
-    this.#contents.push({ member: made, done: () => void made.then((member) => member.release()) });
+  #describe({ offset, members, lines, original }: Run): void {
+    if (original?.offset === offset) {
+      for (const range of original.ranges) this.#contents.copy(range);
+      return;
+    }
+    for (const line of encodeRun({ offset, members, entryCount: lines.length })) this.#contents.write(line);
+    for (const line of lines) this.#contents.write(line);
   }
 }
