@@ -24,6 +24,9 @@ import { type RecordIndex, indexRecords } from "./recorded-facts.ts";
 import { reservesMax } from "./run-document.ts";
 import type { RunLock } from "./run-lock.ts";
 
+/** Names removed between two looks at the lock: seconds at most, on any storage. */
+const namesAtOnce = 64;
+
 /** Settling has a signal of its own, because the removal's is often the one that was aborted. */
 const settleTimeoutMs = 60_000;
 
@@ -61,8 +64,11 @@ export class ArchiveBackupRemover implements BackupRemover {
     // I8: said durably first, so that what is left of a removal that is cut short stays invisible and is cleaned.
     this.#unsettled = ids;
     await this.#lock.reserve(ids, signal);
-    await this.#lock.assertHeld(signal);
-    await this.#storage.remove(ids.map(metadataName), signal);
+    for (let i = 0; i < ids.length; i += namesAtOnce) {
+      // I7: a machine that was suspended half way must not go on removing what others may hold by now.
+      await this.#lock.assertHeld(signal);
+      await this.#storage.remove(ids.slice(i, i + namesAtOnce).map(metadataName), signal);
+    }
     await removeLeftovers(this.#storage, ids, { groups, records }, signal);
     this.#unsettled = [];
   }

@@ -86,16 +86,32 @@ export class RunLock {
    * @throws {BackupError} `locked` if somebody may have: then what it wrote may be cleaned away already
    */
   async assertHeld(signal: AbortSignal): Promise<void> {
-    const silentMs = this.#silentMs();
-    if (silentMs >= ownSilenceMsMax) this.#state = "lost";
-    else if (silentMs >= 2 * refreshIntervalMs) await this.refresh(signal);
-    if (this.#state === "lost") {
-      throw new BackupError(
-        "locked",
-        `Cannot go on in ${this.#storage.location}: this run was silent for so long that others may have taken it for dead`,
-        { retryable: true, hint: "Start it again." },
-      );
-    }
+    this.#giveUpAfterSilence();
+    if (this.#silentMs() >= 2 * refreshIntervalMs) await this.refresh(signal);
+    else await this.#requireFirst(signal);
+    // Once more: the look itself may have taken half an hour.
+    this.#giveUpAfterSilence();
+  }
+
+  /** Others that passed over this run remove nothing of its lock, so only its own silence tells. */
+  #giveUpAfterSilence(): void {
+    if (this.#silentMs() >= ownSilenceMsMax) this.#state = "lost";
+    if (this.#state === "lost") throw this.#takenForDead();
+  }
+
+  /** Somebody who took this run for dead, rightly or wrongly, has cleaned its lock away. */
+  async #requireFirst(signal: AbortSignal): Promise<void> {
+    if ((await this.#storage.stat(runObjectName(this.#base, 0), signal)) !== undefined) return;
+    this.#state = "lost";
+    throw this.#takenForDead();
+  }
+
+  #takenForDead(): BackupError {
+    return new BackupError(
+      "locked",
+      `Cannot go on in ${this.#storage.location}: others took this run for dead, or may have after its long silence`,
+      { retryable: true, hint: "Start it again." },
+    );
   }
 
   /**
@@ -163,12 +179,11 @@ export class RunLock {
 
   async #publish(signal: AbortSignal): Promise<void> {
     if (this.#state === "released") return;
+    // A sign of life after too long a silence would hide it: others may be at work already.
+    this.#giveUpAfterSilence();
     const started = this.#time();
     const first = runObjectName(this.#base, 0);
-    if ((await this.#storage.stat(first, signal)) === undefined) {
-      this.#state = "lost";
-      throw new BackupError("locked", `Cannot refresh ${first}: another run has removed it`);
-    }
+    await this.#requireFirst(signal);
     this.#sequence++;
     const name = runObjectName(this.#base, this.#sequence);
     this.#document = { ...this.#document, refreshedAt: isoWithOffset(started.now) };

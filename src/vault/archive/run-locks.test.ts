@@ -170,6 +170,44 @@ test("assertHeld() notices that somebody removed the lock", async () => {
   await held.release();
 });
 
+test("a run that was silent for too long gives no further sign of life, because others have passed over it", async () => {
+  const clock = new TestClock();
+  const storage = new MemoryStorage(clock);
+  const slept = await locksOf(storage, clock, 7).acquireExclusive("remove", noWait, signal);
+  clock.ms += 31 * minuteMs;
+  const holder = await locksOf(storage, clock).acquireForHold(noWait, signal);
+  // It wakes up. Its timer fires first, and then it goes on with a plan from before.
+  await rejectsWith(slept.lock.refresh(signal), "locked");
+  await rejectsWith(slept.lock.reserve([`full_backup_${stamp}`], signal), "locked");
+  await rejectsWith(slept.lock.assertHeld(signal), "locked");
+  await holder.release();
+  await slept.lock.release();
+});
+
+test("assertHeld() notices at once that somebody took the run for dead, however young it is", async () => {
+  const clock = new TestClock();
+  const storage = new MemoryStorage(clock);
+  const held = await locksOf(storage, clock, 7).acquireForCreate(create, noWait, signal);
+  await held.assertHeld(signal);
+  await storage.remove(held.names, signal);
+  await rejectsWith(held.assertHeld(signal), "locked");
+  await held.release();
+});
+
+test("readRuns() counts a run whose document can never be got hold of", async () => {
+  const storage = new MemoryStorage();
+  await storage.put(runObjectName(stamp, 0), Buffer.from("{}"), signal);
+  const lying = Object.assign(Object.create(storage) as Storage, {
+    list: storage.list.bind(storage),
+    get: () => storage.get("full/none.json", undefined, signal),
+  });
+  const runs = await readRuns(lying, signal);
+  assert.deepEqual(
+    runs.map(({ base, document }) => [base, document]),
+    [[stamp, undefined]],
+  );
+});
+
 test("an unreadable lock counts as exclusive until it is silent, and keeps its stamp reserved", async () => {
   const clock = new TestClock();
   const storage = new MemoryStorage(clock);

@@ -43,10 +43,12 @@ export async function readRuns(storage: Storage, signal: AbortSignal): Promise<r
     for (const run of pending) {
       signal.throwIfAborted();
       const document = await readDocument(storage, run, signal);
-      if (document === "gone") moved.push(run.base);
-      else runs.push({ ...run, document });
+      if (document !== "gone") runs.push({ ...run, document });
+      // I7: a run whose document cannot be got hold of may be at work all the same.
+      else if (attempt >= attemptsMax) runs.push({ ...run, document: undefined });
+      else moved.push(run.base);
     }
-    if (moved.length === 0 || attempt >= attemptsMax) break;
+    if (moved.length === 0) break;
     pending = (await listRuns(storage, signal)).filter((run) => moved.includes(run.base));
   }
   return runs;
