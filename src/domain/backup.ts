@@ -99,6 +99,7 @@ export interface Backup {
   /** ISO 8601 with offset, to the millisecond: the instant the backup stands for. */
   readonly startedAt: string;
   readonly startedAtMs: number;
+  /** From the start of the run until everything but the metadata was stored. */
   readonly durationMs: number;
   readonly state: BackupState;
   /** One sentence on why the state is not `good`; empty when it is. */

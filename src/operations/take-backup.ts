@@ -78,7 +78,7 @@ export async function takeBackup(
       problemCount: log.problemCount,
       suspect: (counts, sourceBytes) =>
         job.safety ? "" : suspectReason(facts, { counts, sourceBytes }, last),
-      durationMs: Math.round(context.clock.elapsed() - startedAtElapsed),
+      durationMs: () => context.clock.elapsed() - startedAtElapsed,
     },
     signal,
   );

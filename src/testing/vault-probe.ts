@@ -74,7 +74,7 @@ export function beginOptions(changes: Partial<BeginOptions> = {}): BeginOptions 
 }
 
 export function summary(changes: Partial<BackupSummary> = {}): BackupSummary {
-  return { problems: [], problemCount: 0, suspect: () => "", durationMs: 5, ...changes };
+  return { problems: [], problemCount: 0, suspect: () => "", durationMs: () => 5, ...changes };
 }
 
 /** Bytes that differ from version to version and from name to name. */

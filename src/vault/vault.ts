@@ -92,8 +92,8 @@ export interface BackupSummary {
   readonly problemCount: number;
   /** Non-empty: the backup is suspect, and this sentence says why. Sees counts and bytes only known now. */
   readonly suspect: (counts: BackupCounts, sourceBytes: number) => string;
-  /** Milliseconds since `startedAtMs`. */
-  readonly durationMs: number;
+  /** Milliseconds since `startedAtMs`. Asked once, when all bytes are stored and only the metadata is not. */
+  readonly durationMs: () => number;
 }
 
 export interface BackupWriter {

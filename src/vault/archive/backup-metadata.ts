@@ -30,6 +30,7 @@ export interface WrittenBackup {
   /** Absent for a backup without folders. */
   readonly archive: ArchiveResult | undefined;
   readonly summary: BackupSummary;
+  readonly durationMs: number;
 }
 
 export interface MetadataDocument {
@@ -57,8 +58,10 @@ export function composeMetadata(written: WrittenBackup): readonly MetadataDocume
  * @throws {BackupError} `invalid-input`
  */
 export function checkDescribable(begun: BeginOptions, toolVersion: string): void {
-  const summary = { problems: [], problemCount: 0, suspect: () => "", durationMs: 0 };
-  const nothing = { stamp: "20000101_000000", databases: [], archive: undefined, summary, toolVersion };
+  const durationMs = 0;
+  const summary = { problems: [], problemCount: 0, suspect: () => "", durationMs: () => durationMs };
+  const stored = { stamp: "20000101_000000", databases: [], archive: undefined };
+  const nothing = { ...stored, summary, durationMs, toolVersion };
   for (const document of composeMetadata({ ...nothing, begun: { ...begun, type: "full" } })) {
     const reason = whyUnreadableBack(document);
     if (reason !== "") throw new BackupError("invalid-input", `Cannot describe the backup: ${reason}`);
@@ -137,7 +140,7 @@ function storageMetadata(written: WrittenBackup, partOf: string | undefined): Ba
 
 function common({
   begun,
-  summary,
+  durationMs,
   toolVersion,
 }: WrittenBackup): Pick<
   BackupMetadata,
@@ -149,7 +152,7 @@ function common({
     host: begun.host,
     startedAt: isoWithOffset(begun.startedAtMs),
     startedAtMs: begun.startedAtMs,
-    durationMs: Math.max(0, Math.round(summary.durationMs)),
+    durationMs: Math.max(0, Math.round(durationMs)),
     safety: begun.safety,
     tags: begun.tags,
     toolVersion,

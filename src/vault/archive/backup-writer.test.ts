@@ -169,3 +169,25 @@ test("verify() and list() never call a full backup good in which any stored byte
   }
   assert.equal((await vault.verify(backup.id, verifyOptions(place.folder), signal)).ok, true);
 });
+
+test("finish() asks how long the backup took when everything is stored but its metadata", async () => {
+  await using place = await openMemoryPlace();
+  const storage = new MemoryStorage();
+  const done: string[] = [];
+  const put = storage.put.bind(storage);
+  storage.put = async (name, content, by) => {
+    await put(name, content, by);
+    done.push(name);
+  };
+  await using vault = await openVault(storage, new TestClock());
+  const writer = await vault.begin(beginOptions(), signal);
+  await writeProbe(vault, writer, place.folder, { type: "full", version: 1 });
+  const durationMs = (): number => done.push("asked") && 1234;
+  const backup = await writer.finish(summary({ durationMs }), signal);
+  assert.equal(backup.durationMs, 1234);
+  assert.equal(done.filter((step) => step === "asked").length, 1);
+  const before = done.slice(0, done.indexOf("asked"));
+  for (const { name, role } of backup.files) {
+    assert.equal(before.includes(name), role !== "metadata", name);
+  }
+});

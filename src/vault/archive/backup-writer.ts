@@ -110,6 +110,7 @@ export class ArchiveBackupWriter implements BackupWriter {
       databases: this.#databases,
       archive,
       summary,
+      durationMs: summary.durationMs(),
     });
     await this.#putMetadata(documents, signal);
     this.#ended = true;
