@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { importsOf } from "./check-layers.ts";
-import { layerViolation } from "./layers.ts";
+import { layerRules, layerViolation } from "./layers.ts";
 
 const check = (file: string, text: string) => importsOf(file, text).map(layerViolation);
 
@@ -20,6 +21,13 @@ test("check-layers catches a vault that imports a concrete storage driver, also 
 test("check-layers catches an import that goes over several lines and a package outside its layer", () => {
   const found = check("source/bad.ts", 'import {\n  a,\n  b,\n} from "zod";\n');
   assert.deepEqual(found, ["source/bad.ts: source must not import the package zod"]);
+});
+
+test("layers know no package that is not installed with the published program", () => {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { dependencies } = JSON.parse(text) as { dependencies: Record<string, string> };
+  const allowed = Object.values(layerRules).flatMap(({ packages }) => packages ?? []);
+  assert.deepEqual([...new Set(allowed)].sort(), Object.keys(dependencies).sort());
 });
 
 test("check-layers lets a vault use the storage interface and its own layer", () => {

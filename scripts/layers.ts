@@ -25,7 +25,7 @@ export const layerRules: Readonly<Record<string, LayerRule>> = {
   encode: { layers: ["domain"] },
   storage: { layers: ["domain"] },
   source: { layers: ["domain"], files: ["format/sqlite/*"], packages: ["ignore"] },
-  vault: { layers: ["domain", "format", "encode"], files: storageInterface, packages: ["tar-stream"] },
+  vault: { layers: ["domain", "format", "encode"], files: storageInterface },
   operations: {
     layers: ["domain", "source"],
     files: ["vault/vault.ts", "storage/storage.ts"],
