@@ -335,6 +335,60 @@ test("swap: what an app made anew between crash and recovery does not meet the r
   }
 });
 
+test("swap: the sidecars of what an app made anew stay with it, so that no undo brings them to the old database", async () => {
+  for (let before = 1, made = 0; ; before++) {
+    const scene = makeScene();
+    try {
+      const root = join(scene.directory, "root");
+      rmSync(join(root, "app/app.db-wal"));
+      rmSync(join(root, "app/app.db-shm"));
+      const disk = new PowerCutDisk({ before });
+      await scene.store(realDisk).write(scene.journal);
+      const run = carryOut(scene.journal, { store: scene.store(disk), disk, installLive });
+      if (await stopped(run)) return assert.ok(made > 3, `${made} stops left the database absent`);
+      if (existsSync(join(root, "app/app.db"))) continue;
+      made++;
+      write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it" });
+      await recover(scene);
+      assert.deepEqual(read(join(root, "app", previousName(bytes("app.db"), id))), {
+        "app.db": "old database",
+        "app.db.late-1": "made anew",
+        "app.db.late-1-wal": "wal of it",
+      });
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
+
+test("swap: the old comes back although an app has made something in its place, which is kept", async () => {
+  const scene = makeScene();
+  try {
+    const root = join(scene.directory, "root");
+    const disk: SwapDisk = { ...realDisk };
+    disk.rename = async (from, to): Promise<void> => {
+      if (to === join(root, "app/app.db") && from.includes("vertex-restore")) {
+        write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it", "uploads/b.jpg": "anew" });
+        throw new Error("EIO");
+      }
+      await realDisk.rename(from, to);
+    };
+    const store = scene.store(disk);
+    await store.write(scene.journal);
+    await assert.rejects(carryOut(scene.journal, { store, disk, installLive }), /EIO/);
+    assert.deepEqual(read(root), oldState);
+    assert.deepEqual(read(join(root, "app", previousName(bytes("app.db"), id))), {
+      "app.db.late-1": "made anew",
+      "app.db.late-1-wal": "wal of it",
+    });
+    assert.deepEqual(read(join(root, previousName(bytes("uploads"), id))), {
+      "uploads.late-1/b.jpg": "anew",
+    });
+  } finally {
+    rmSync(scene.directory, { recursive: true });
+  }
+});
+
 test("swap: a disk that is not mounted when the restore is taken up again changes nothing", async () => {
   for (let before = 1; before < 30; before++) {
     const scene = makeScene();

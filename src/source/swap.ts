@@ -57,7 +57,7 @@ export async function swapBack(
     }
   }
   for (const area of current.areas) {
-    for (const slot of area.slots) await moveSlot(area.previous, area.place, slot, disk, touched);
+    for (const slot of area.slots) await bringBack(area, slot, disk, touched);
     if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.before);
   }
   await disk.syncDirectories(touched);
@@ -136,12 +136,37 @@ async function setAside(
   disk: SwapDisk,
   touched: Set<ByteString>,
 ): Promise<void> {
+  const aside = await nameAside(area, slot, disk);
   for (const name of namesOf(slot)) {
     const from = within(area.place, name);
     if (!(await disk.exists(from))) continue;
-    const to = await freeName(within(area.previous, name), disk);
+    const to = await freeName(asByteString(aside + name.slice(slot.name.length)), disk);
     await move(from, to, disk, touched);
   }
+}
+
+/**
+ * What is there now is called like what went aside before, with `.late-1` and so on where
+ * something was made anew. I4: its sidecars are called like it, so that no undo lets a
+ * `-wal` meet another database. Sidecars alone belong to what went last.
+ */
+async function nameAside(area: SwapArea, slot: SwapSlot, disk: SwapDisk): Promise<ByteString> {
+  const wanted = within(area.previous, slot.name);
+  let [last, name] = [wanted, wanted];
+  for (let n = 1; await disk.exists(name); n++) [last, name] = [name, asByteString(`${wanted}.late-${n}`)];
+  return (await disk.exists(within(area.place, slot.name))) ? name : last;
+}
+
+/** What an app has made in the place of the old meanwhile goes aside: neither it nor its sidecars may stay in the way. */
+async function bringBack(
+  area: SwapArea,
+  slot: SwapSlot,
+  disk: SwapDisk,
+  touched: Set<ByteString>,
+): Promise<void> {
+  const [old, made] = [within(area.previous, slot.name), within(area.place, slot.name)];
+  if ((await disk.exists(old)) && (await disk.exists(made))) await setAside(area, slot, disk, touched);
+  await moveSlot(area.previous, area.place, slot, disk, touched);
 }
 
 /** Moves what is in `from` and not yet in `to`. */
