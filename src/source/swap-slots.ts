@@ -6,7 +6,9 @@
  * @module
  */
 
+import { lstatSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { posix } from "node:path";
 import {
   asByteString,
   type ByteString,
@@ -14,8 +16,10 @@ import {
   byteStringToPath,
 } from "../domain/byte-string.ts";
 import { BackupError } from "../domain/error.ts";
+import { isSqliteHeader, magicBytes } from "../format/sqlite/header.ts";
 import { absolutePath, joinEntryPath } from "./entry-path.ts";
-import { isInside, type SwapSlot } from "./restore-journal.ts";
+import { readFileHead } from "./file-head.ts";
+import { isInside, type SwapSlot, sidecarSuffixes } from "./restore-journal.ts";
 import { isRestoreLeftover } from "./staging-names.ts";
 
 export interface SlotRules {
@@ -55,7 +59,8 @@ export async function planSlots(rules: SlotRules, signal: AbortSignal): Promise<
       const path = joinEntryPath(folder, name);
       const answer = decide(rules, path, current.get(name), built.get(name));
       if (answer === "descend") folders.push(path);
-      else if (answer !== "keep") slots.push(answer);
+      else if (answer !== "keep")
+        slots.push({ ...answer, database: answer.database || meetsSidecar(rules, answer, current) });
     }
     if (slots.length > slotsMax) throw tooMany(rules);
   }
@@ -75,6 +80,25 @@ function decide(
   if (!rules.replace && current === "directory" && built === "directory") return "descend";
   if (holdsKept || (!rules.replace && current !== undefined && current !== built)) throw inTheWay(absolute);
   return { name: path, arrives: built !== undefined, database: rules.databases.has(absolute) };
+}
+
+/**
+ * I4: a database among the files of a folder meets no `-wal` that lies beside the one it
+ * replaces. What was built is private, so a look at its first bytes harms nobody's locks.
+ */
+function meetsSidecar(
+  { staged, replace }: SlotRules,
+  { name, arrives }: SwapSlot,
+  current: ReadonlyMap<ByteString, Kind>,
+): boolean {
+  // Where everything is replaced, sidecars go like all that was not built.
+  if (replace || !arrives) return false;
+  const own = asByteString(posix.basename(name));
+  if (!sidecarSuffixes.some((suffix) => current.has(asByteString(own + suffix)))) return false;
+  const path = absolutePath(staged, name);
+  const { ino } = lstatSync(byteStringToPath(path), { bigint: true });
+  const head = readFileHead(path, ino, Buffer.alloc(magicBytes), new Map());
+  return head !== undefined && isSqliteHeader(head.bytes);
 }
 
 /** Names in a directory, but for those of restores; none where there is no directory. */

@@ -134,6 +134,33 @@ test("restoreStorage() with patterns replaces what they match, adds what is miss
   );
 });
 
+test("restoreStorage() of one file that is a database moves the sidecars of what it replaces out of its way", async () => {
+  await using app = createLiveApp();
+  const [found, wal] = [join(app.uploads, "found.db"), join(app.uploads, "found.db-wal")];
+  const then = new DatabaseSync(found);
+  then.exec("PRAGMA journal_mode=wal; CREATE TABLE t (x); INSERT INTO t VALUES ('then')");
+  then.close();
+  writeFileSync(join(app.uploads, "note.txt"), "a plain file");
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupStorage();
+  // As a killed app leaves it: newer transactions lie in the log only.
+  const later = new DatabaseSync(found);
+  later.exec("PRAGMA wal_autocheckpoint=0; UPDATE t SET x = 'later'");
+  const [database, log] = [readFileSync(found), readFileSync(wal)];
+  later.close();
+  writeFileSync(found, database);
+  writeFileSync(wal, log);
+  writeFileSync(join(app.uploads, "note.txt-wal"), "no sidecar of a plain file");
+  await manager.restoreBackup({ backup: "latest", include: ["uploads/found.db", "uploads/note.txt"] });
+  assert.equal(existsSync(wal), false);
+  assert.equal(existsSync(join(app.uploads, "note.txt-wal")), true);
+  const restored = new DatabaseSync(found);
+  assert.deepEqual({ ...restored.prepare("SELECT x FROM t").get() }, { x: "then" });
+  restored.close();
+  await manager.undoRestore();
+  assert.deepEqual(readFileSync(wal), log);
+});
+
 test("restoreStorage() gives a further name of a file its content where the first is not asked for", async () => {
   await using app = createLiveApp();
   furnish(app);
