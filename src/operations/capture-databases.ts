@@ -4,15 +4,12 @@
  * @module
  */
 
-import { stat } from "node:fs/promises";
 import type { DatabaseCheck } from "../domain/backup.ts";
 import { byteStringFromText } from "../domain/byte-string.ts";
-import { BackupError } from "../domain/error.ts";
 import type { CapturedImage } from "../source/capture.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
 import { mapBounded } from "./bounded.ts";
-import type { OperationContext } from "./context.ts";
 import type { ImagePlace } from "./image-place.ts";
 import type { DatabaseSource } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
@@ -44,16 +41,12 @@ const busyTimeoutMs = 30_000;
 /**
  * Captures all databases, two at a time, in the order given. One that cannot be captured
  * is a problem that the log hears of, not an error.
- *
- * @throws {BackupError} `no-space`
  */
 export async function captureDatabases(
-  context: OperationContext,
   databases: readonly DatabaseSource[],
   options: CaptureOptions,
   signal: AbortSignal,
 ): Promise<readonly CapturedDatabase[]> {
-  await refuseIfTooLarge(context, databases, signal);
   const progress = new CaptureProgress(options.log, databases.length);
   return await mapBounded(databases, capturesAtOnce, async (database) => {
     signal.throwIfAborted();
@@ -89,35 +82,6 @@ function describeImage(database: DatabaseSource, image: CapturedImage): Database
   const { imagePath, sizeBytes, pageSizeBytes, journalMode, check, mode, uid, gid } = image;
   const { name, path } = database;
   return { name, path, imagePath, sizeBytes, pageSizeBytes, journalMode, check, mode, uid, gid };
-}
-
-/** Says so before minutes of copying rather than after. */
-async function refuseIfTooLarge(
-  context: OperationContext,
-  databases: readonly DatabaseSource[],
-  signal: AbortSignal,
-): Promise<void> {
-  const freeBytes = await context.vault.freeBytes(signal);
-  if (freeBytes === undefined) return;
-  const sizes = await Promise.all(databases.map((database) => sizeOf(database.path)));
-  const neededBytes = sizes.reduce((sum, size) => sum + size, 0);
-  if (neededBytes <= freeBytes) return;
-  throw new BackupError(
-    "no-space",
-    `Cannot back up to ${context.vault.location}: ${freeBytes} bytes are free, the databases need ${neededBytes}`,
-    {
-      details: { free_bytes: freeBytes, needed_bytes: neededBytes },
-      hint: "Free some space there, or let rotation keep fewer backups.",
-    },
-  );
-}
-
-async function sizeOf(path: string): Promise<number> {
-  // A file that is not there is reported by the capture.
-  return await stat(path).then(
-    (stats) => stats.size,
-    () => 0,
-  );
 }
 
 /** Adds up the progress of several captures. */

@@ -19,6 +19,7 @@ import type { RunLog } from "./run-log.ts";
 import { ScanProgress } from "./scan-progress.ts";
 import { openScratch } from "./scratch.ts";
 import { gatherFacts } from "./source-facts.ts";
+import { checkSpace } from "./space-check.ts";
 import { type StoredFolder, storeFolders } from "./store-folders.ts";
 
 export interface BackupJob {
@@ -50,6 +51,8 @@ export async function takeBackup(
   await using images = await openImagePlace(context, scratch);
   await using run = new AsyncDisposableStack();
   const parent = parentOf(earlier, job);
+  const databases = job.type === "storage" ? [] : job.source.databases;
+  await checkSpace(context, { databases, parent }, log, signal);
   const scan = new ScanProgress(log, parent);
   const writer = await context.vault.begin(
     {
@@ -105,7 +108,7 @@ async function storeSource(
   const { source, type, check } = job;
   const wanted = type === "storage" ? [] : source.databases;
   await using capturer = await context.openCapturer();
-  const databases = await captureDatabases(context, wanted, { check, capturer, images: place, log }, signal);
+  const databases = await captureDatabases(wanted, { check, capturer, images: place, log }, signal);
   const images = databases.flatMap(({ image }) => image ?? []);
   const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));
   log.onProblem = (problem) => references.noteProblem(problem);
