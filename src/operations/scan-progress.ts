@@ -28,9 +28,9 @@ export class ScanProgress {
     this.#before = previous === undefined ? { bytes: 0, items: 0 } : amountOf(previous);
   }
 
-  saw(entries: readonly Entry[]): void {
+  saw(entries: readonly { readonly entry: Entry }[]): void {
     this.#items += entries.length;
-    for (const entry of entries) this.#bytes += entry.sizeBytes;
+    for (const { entry } of entries) this.#bytes += entry.sizeBytes;
     this.#log.progress({ phase: "scan", bytesDone: this.#bytes, itemsDone: this.#items });
   }
 

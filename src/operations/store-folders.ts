@@ -82,10 +82,12 @@ async function storeFolder(
       const settled = await writer.settle(entries, signal);
       const walked = entries.map((entry, index) => ({ entry, settled: settled[index] === true }));
       const kept = await finder.inspect(walked, signal);
-      for (const { entry } of kept) onEntry(entry);
+      for (const { entry } of kept) {
+        onEntry(entry);
+        if (entry.kind !== "directory") files++;
+      }
       await writer.add(kept, signal);
-      files += kept.filter((item) => item.entry.kind !== "directory").length;
-      scan.saw(kept.map((item) => item.entry));
+      scan.saw(kept);
     }
   } catch (error) {
     // The walk throws this for the folder itself only; what lies inside is reported and passed over.

@@ -56,7 +56,8 @@ export class DatabaseFinder {
   readonly #captured = new Set<ByteString>();
   /** Files left out, and the name that has taken their place as the first of several, if one has. */
   readonly #leftOut = new Map<ByteString, ByteString | undefined>();
-  #open: OpenInodes = new Map();
+  /** What this process has open; undefined until somebody asks, and again after every wait. */
+  #open: OpenInodes | undefined;
   /** Absolute path of the root with a "/" at its end. */
   #base = "";
 
@@ -71,14 +72,15 @@ export class DatabaseFinder {
    * by looks: in WAL mode a database changes while its file stays as it was.
    */
   async inspect(entries: readonly WalkedEntry[], signal: AbortSignal): Promise<readonly WalkedEntry[]> {
-    this.#open = openInodesOfThisProcess();
+    this.#open = undefined;
     const kept: WalkedEntry[] = [];
     for (const walked of entries) {
-      if (this.#breather.isDue()) await this.#pause(signal);
-      if (walked.entry.kind !== "file") {
+      this.#learnBase(walked.entry);
+      if (this.#isPlainlySettled(walked)) {
         kept.push(walked);
         continue;
       }
+      if (this.#breather.isDue()) await this.#pause(signal);
       const inspected = await this.#inspectFile(walked, signal);
       if (inspected === undefined) this.#leftOut.set(walked.entry.path, undefined);
       else kept.push(inspected);
@@ -88,13 +90,23 @@ export class DatabaseFinder {
 
   async #pause(signal: AbortSignal): Promise<void> {
     await this.#breather.breathe(signal);
-    this.#open = openInodesOfThisProcess();
+    this.#open = undefined;
+  }
+
+  /** The common case, kept free of promises: nothing about the entry is to be looked at. */
+  #isPlainlySettled({ entry, settled }: WalkedEntry): boolean {
+    if (entry.kind !== "file") return true;
+    return settled && entry.hardLinkTo === undefined && this.#expected.size === 0;
+  }
+
+  #openInodes(): OpenInodes {
+    this.#open ??= openInodesOfThisProcess();
+    return this.#open;
   }
 
   /** Undefined for a file that is to be left out. */
   async #inspectFile(walked: WalkedEntry, signal: AbortSignal): Promise<WalkedEntry | undefined> {
     const { entry } = walked;
-    this.#learnBase(entry);
     if (this.#isSidecar(entry)) return undefined;
     if (entry.hardLinkTo !== undefined)
       return await this.#inspectFurtherName(entry, entry.hardLinkTo, signal);
@@ -128,10 +140,10 @@ export class DatabaseFinder {
     if (entry.content?.from !== "path" || entry.sizeBytes < databaseBytesMin) return asItIs;
     if (this.#isPlain?.(entry.path, false)) return asItIs;
     const { path } = entry.content;
-    const head = readFileHead(path, entry.inode, this.#head.subarray(0, magicBytes), this.#open);
+    const head = readFileHead(path, entry.inode, this.#head.subarray(0, magicBytes), this.#openInodes());
     if (head === undefined || !isSqliteHeader(head.bytes)) return asItIs;
     const outcome = await this.#options.capture(path, entry, signal);
-    this.#open = openInodesOfThisProcess();
+    this.#open = undefined;
     const reason = refusalOf(outcome);
     if (reason === undefined && outcome.outcome === "captured")
       return this.#captureDone(entry, outcome.image);
@@ -167,7 +179,7 @@ export class DatabaseFinder {
   #isSidecar(entry: Entry): boolean {
     const sidecar = this.#expected.get(entry.path);
     if (sidecar === undefined) return false;
-    const head = readFileHead(this.#absolute(entry.path), entry.inode, this.#head, this.#open);
+    const head = readFileHead(this.#absolute(entry.path), entry.inode, this.#head, this.#openInodes());
     // Deleted since it was walked, as journals are: it was no loss then, and is none now.
     if (head === undefined) return !this.#exists(entry, "");
     if (sidecarKind(sidecar.suffix, head.bytes) !== undefined) return true;

@@ -226,8 +226,10 @@ interface Found {
   readonly stats: BigIntStats;
 }
 
+const lstatOptions = { bigint: true, throwIfNoEntry: false } as const;
+
 function lstatOf(path: ByteString): BigIntStats | undefined {
-  return lstatSync(byteStringToPath(path), { bigint: true, throwIfNoEntry: false });
+  return lstatSync(byteStringToPath(path), lstatOptions);
 }
 
 function isGone(error: unknown): boolean {

@@ -56,8 +56,8 @@ interface ProtectedRoot {
 
 /**
  * The references of one backup. Call {@link collect} for every column before the walk,
- * {@link see} for every entry and {@link noteProblem} for every problem during it, and
- * {@link finish} once.
+ * {@link see} for every entry and {@link noteProblem} for every problem during it and until
+ * the backup is stored, and {@link finish} once after the walk.
  */
 export class ReferenceCheck {
   readonly #roots: readonly ProtectedRoot[];
@@ -71,6 +71,7 @@ export class ReferenceCheck {
   readonly #lost = new Map<string, Problem["kind"]>();
   #count = 0;
   #overflow = 0;
+  #finished = false;
 
   constructor(roots: readonly EntryRoot[], report: ReportProblem) {
     this.#report = report;
@@ -94,17 +95,42 @@ export class ReferenceCheck {
 
   /** Ticks off the file an entry stands for. */
   see(entry: Entry): void {
+    if (this.#count === 0) return;
     const expected = this.#expected.get(entry.root)?.get(entry.path);
     if (expected !== undefined) expected.seen = true;
   }
 
-  /** Takes back the tick of a file that was met but turned out unreadable or gone. */
+  /**
+   * Takes back the tick of a file that was met but turned out unreadable or gone. Writers read
+   * files well after they were walked, so this may come after {@link finish}; then it is reported at once.
+   */
   noteProblem({ kind, path }: Problem): void {
-    if ((kind === "vanished" || kind === "unreadable") && this.#count > 0) this.#lost.set(path, kind);
+    if (this.#count === 0 || (kind !== "vanished" && kind !== "unreadable")) return;
+    if (!this.#finished) this.#lost.set(path, kind);
+    else if (!this.#lost.has(path)) {
+      this.#lost.set(path, kind);
+      const expected = this.#expectedAt(path);
+      if (expected !== undefined) this.#reportAbsent(path, expected, kind);
+    }
   }
 
-  /** Reports every reference whose file is not in the backup. */
+  /** By the path a problem shows: unusual names look different there, and have to be searched for. */
+  #expectedAt(display: string): Expected | undefined {
+    for (const [root, expectedInRoot] of this.#expected) {
+      if (!display.startsWith(`${root}/`)) continue;
+      const path = byteStringFromText(display.slice(root.length + 1));
+      const found = expectedInRoot.get(path);
+      if (found !== undefined && displayEntryPath(root, path) === display) return found;
+      for (const [candidate, expected] of expectedInRoot) {
+        if (displayEntryPath(root, candidate) === display) return expected;
+      }
+    }
+    return undefined;
+  }
+
+  /** Reports every reference whose file is not in the backup, as far as it is known by now. */
   async finish(signal: AbortSignal): Promise<void> {
+    this.#finished = true;
     for (const [root, expectedInRoot] of this.#expected) {
       for (const [path, expected] of expectedInRoot) {
         if (this.#breather.isDue()) await this.#breather.breathe(signal);

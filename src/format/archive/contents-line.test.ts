@@ -59,13 +59,37 @@ test("lines of links and directories need nothing but their facts", () => {
 test("isUnchangedLine() accepts the same facts only, and not what must be read again", () => {
   const [one, two] = fc.sample(facts, { numRuns: 2, seed: 1 }) as [EntryFacts, EntryFacts];
   const line = encodeEntryFacts(one) + encodeStoredContent({ sha256, at: 512 });
-  assert.ok(isUnchangedLine(line, encodeEntryFacts(one)));
-  assert.ok(!isUnchangedLine(line, encodeEntryFacts(two)));
-  assert.ok(!isUnchangedLine(line, encodeEntryFacts({ ...one, ctimeNs: one.ctimeNs + 1n })));
+  assert.ok(isUnchangedLine(line, one));
+  assert.ok(!isUnchangedLine(line, two));
   const again = encodeEntryFacts(one) + encodeStoredContent({ sha256, at: 512, reread: "image" });
-  assert.ok(!isUnchangedLine(again, encodeEntryFacts(one)));
-  const directory = encodeEntryFacts({ ...one, kind: "directory" });
-  assert.ok(isUnchangedLine(directory, directory));
+  assert.ok(!isUnchangedLine(again, one));
+  const directory = { ...one, kind: "directory" } as const;
+  assert.ok(isUnchangedLine(encodeEntryFacts(directory), directory));
+});
+
+test("isUnchangedLine() notices every single fact that is another", () => {
+  fc.assert(
+    fc.property(facts, (given) => {
+      const line = encodeEntryFacts(given) + encodeStoredContent({ sha256, at: 0 });
+      assert.ok(isUnchangedLine(line, given));
+      const others: readonly Partial<EntryFacts>[] = [
+        { kind: "directory" },
+        { root: `${given.root}x` },
+        { path: asByteString(`${given.path}x`) },
+        { mode: given.mode ^ 1 },
+        { uid: given.uid + 1 },
+        { gid: given.gid + 1 },
+        { sizeBytes: given.sizeBytes + 1 },
+        { mtimeNs: given.mtimeNs + 1n },
+        { ctimeNs: given.ctimeNs + 1n },
+        { inode: given.inode + 1n },
+        { linkTarget: asByteString("x") },
+        { hardLinkTo: asByteString("x") },
+      ];
+      for (const other of others)
+        assert.ok(!isUnchangedLine(line, { ...given, ...other }), JSON.stringify(Object.keys(other)));
+    }),
+  );
 });
 
 test("a run of many members is spread over several lines and comes back", () => {

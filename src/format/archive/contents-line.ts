@@ -85,12 +85,7 @@ export function encodeRun(run: RunFacts): readonly string[] {
  * same part exactly when the file system says the same of them.
  */
 export function encodeEntryFacts(entry: EntryFacts): string {
-  const mtime = String(entry.mtimeNs);
-  const ctime = entry.ctimeNs === entry.mtimeNs ? mtime : String(entry.ctimeNs);
-  const facts = `${encodePlace(entry.kind, entry.root)}${encodeName(entry.path)}${encodeOwner(entry)}${entry.sizeBytes},"mtime_ns":"${mtime}","ctime_ns":"${ctime}","inode":"${entry.inode}"`;
-  if (entry.linkTarget !== undefined) return `${facts},"link":${encodeName(entry.linkTarget)}}`;
-  if (entry.hardLinkTo !== undefined) return `${facts},"hardlink":${encodeName(entry.hardLinkTo)}}`;
-  return entry.kind === "file" ? `${facts},"sha256":"` : `${facts}}`;
+  return `${encodePlace(entry)}${encodeName(entry.path)}${encodeOwner(entry)}${encodeLooks(entry)}${encodeEnd(entry)}`;
 }
 
 /** The rest of the line, after {@link encodeEntryFacts}, without a line end. */
@@ -100,12 +95,28 @@ export function encodeStoredContent(content: StoredContentFacts): string {
 }
 
 /**
- * Tells whether a line stands for exactly these facts (from {@link encodeEntryFacts})
- * and its content can be taken over without being read.
+ * Tells whether a line stands for exactly these facts, as {@link encodeEntryFacts} writes
+ * them, and its content can be taken over without being read.
+ *
+ * Looks at one part after the other: joining them for every entry of a large folder
+ * costs three times as much as comparing them.
  */
-export function isUnchangedLine(line: string, facts: string): boolean {
+export function isUnchangedLine(line: string, entry: EntryFacts): boolean {
+  const place = encodePlace(entry);
+  const name = encodeName(entry.path);
+  let at = place.length;
+  if (!line.startsWith(name, at) || !line.startsWith(place)) return false;
+  at += name.length;
+  const owner = encodeOwner(entry);
+  if (!line.startsWith(owner, at)) return false;
+  at += owner.length;
+  const looks = encodeLooks(entry);
+  if (!line.startsWith(looks, at)) return false;
+  at += looks.length;
+  const end = encodeEnd(entry);
+  if (!line.startsWith(end, at)) return false;
   // After equal facts only a reason to read again can end a longer line with a quote.
-  return line.startsWith(facts) && (line.length === facts.length || !line.endsWith('"}'));
+  return line.length === at + end.length || !line.endsWith('"}');
 }
 
 function encodeMembers(members: readonly RunMember[]): string {
@@ -126,7 +137,7 @@ function encodeName(name: ByteString): string {
 let lastPlace = { kind: "", root: "", text: "" };
 
 /** Kind and root stay the same for thousands of lines, which is worth remembering. */
-function encodePlace(kind: string, root: string): string {
+function encodePlace({ kind, root }: EntryFacts): string {
   if (lastPlace.kind !== kind || lastPlace.root !== root) {
     const text = `{"kind":"${kind}","root":${byteStringFromText(JSON.stringify(root))},"path":`;
     lastPlace = { kind, root, text };
@@ -143,4 +154,17 @@ function encodeOwner({ mode, uid, gid }: EntryFacts): string {
     lastOwner = { mode, uid, gid, text };
   }
   return lastOwner.text;
+}
+
+/** What tells a changed file from an unchanged one. */
+function encodeLooks({ sizeBytes, mtimeNs, ctimeNs, inode }: EntryFacts): string {
+  const mtime = String(mtimeNs);
+  const ctime = ctimeNs === mtimeNs ? mtime : String(ctimeNs);
+  return `${sizeBytes},"mtime_ns":"${mtime}","ctime_ns":"${ctime}","inode":"${inode}"`;
+}
+
+function encodeEnd({ kind, linkTarget, hardLinkTo }: EntryFacts): string {
+  if (linkTarget !== undefined) return `,"link":${encodeName(linkTarget)}}`;
+  if (hardLinkTo !== undefined) return `,"hardlink":${encodeName(hardLinkTo)}}`;
+  return kind === "file" ? ',"sha256":"' : "}";
 }

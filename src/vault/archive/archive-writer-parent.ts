@@ -8,14 +8,15 @@
 import type { Entry, EntryRoot } from "../../domain/entry.ts";
 import { compareEntryPaths } from "../../domain/entry.ts";
 import { errorText, isAbort } from "../../domain/error.ts";
-import { encodeEntryFacts, isUnchangedLine } from "../../format/archive/contents-line.ts";
+import { isUnchangedLine } from "../../format/archive/contents-line.ts";
 import { parseEntryPlace } from "../../format/archive/contents-parse.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { ContentsRun } from "./archive-reader-contents.ts";
 import { ContentsRuns } from "./archive-reader-contents.ts";
 
-/** An unchanged entry's place in the parent. */
+/** An unchanged entry and its place in the parent. */
 export interface ParentMatch {
+  readonly entry: Entry;
   readonly run: ContentsRun;
   /** Which of the run's entries it is. */
   readonly index: number;
@@ -70,9 +71,8 @@ export class ParentCursor implements AsyncDisposable {
     for (const entry of entries) {
       if (!this.#ended && (this.#run === undefined || this.#index >= this.#run.lines.length))
         await this.#load();
-      const facts = encodeEntryFacts(entry);
       // The common case, kept free of promises.
-      matches.push(this.#matchNext(entry, facts) ?? (await this.#search(entry, facts)));
+      matches.push(this.#matchNext(entry) ?? (await this.#search(entry)));
     }
     return matches;
   }
@@ -82,19 +82,19 @@ export class ParentCursor implements AsyncDisposable {
   }
 
   /** The entry, if the parent's next one is the same. */
-  #matchNext(entry: Entry, facts: string): ParentMatch | undefined {
+  #matchNext(entry: Entry): ParentMatch | undefined {
     const run = this.#run;
     if (this.#ended || run === undefined || entry.content?.from === "image") return undefined;
     const index = this.#index;
-    if (!isUnchangedLine(run.lines[index] ?? "", facts)) return undefined;
+    if (!isUnchangedLine(run.lines[index] ?? "", entry)) return undefined;
     this.#step();
-    return { run, index };
+    return { entry, run, index };
   }
 
   /** Passes over what is no longer there until the entry, or one that comes after it, is next. */
-  async #search(entry: Entry, facts: string): Promise<ParentMatch | undefined> {
+  async #search(entry: Entry): Promise<ParentMatch | undefined> {
     while (!this.#ended && this.#run !== undefined) {
-      const match = this.#matchNext(entry, facts);
+      const match = this.#matchNext(entry);
       if (match !== undefined) return match;
       const order = this.#compare(this.#run.lines[this.#index] ?? "", entry);
       if (order > 0) return undefined;

@@ -157,13 +157,16 @@ export class EntryStore {
 
   /** Counts entries that came over from the parent. */
   countCopied(entries: readonly Entry[]): void {
+    let bytes = 0;
     for (const entry of entries) {
-      if (entry.content !== undefined) {
+      if (entry.content === undefined) this.#countBare(entry);
+      else {
+        bytes += entry.sizeBytes;
         this.#countFile(entry.sizeBytes);
         this.#counts.unchangedFiles++;
-      } else this.#countBare(entry);
-      this.#options.progress(entry.content === undefined ? 0 : entry.sizeBytes, 1);
+      }
     }
+    this.#options.progress(bytes, entries.length);
   }
 
   /** Tells whether one of these is a further name of a file that is not in the archive. */

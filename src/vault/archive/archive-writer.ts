@@ -100,7 +100,7 @@ export class ArchiveWriter {
   readonly #problems: ProblemLog;
   readonly #progress: StoreProgress;
   /** Unchanged entries that `add` has not met yet, in order. */
-  #settled: { readonly root: string; readonly path: string; readonly match: ParentMatch }[] = [];
+  #settled: ParentMatch[] = [];
   #settledAt = 0;
   /** Entries of one run of the parent that came in unbroken sequence so far. */
   #candidate: { readonly run: ContentsRun; readonly entries: Entry[] } | undefined;
@@ -146,11 +146,8 @@ export class ArchiveWriter {
   async settle(entries: readonly Entry[], signal: AbortSignal): Promise<readonly boolean[]> {
     signal.throwIfAborted();
     const matches = (await this.#cursor?.settle(entries)) ?? [];
-    return entries.map(({ root, path }, index) => {
-      const match = matches[index];
-      if (match !== undefined) this.#settled.push({ root, path, match });
-      return match !== undefined;
-    });
+    for (const match of matches) if (match !== undefined) this.#settled.push(match);
+    return entries.map((_, index) => matches[index] !== undefined);
   }
 
   /** Accepts entries; waits while too much is in flight. */
@@ -195,12 +192,12 @@ export class ArchiveWriter {
   /** Entries come in the order they were settled in, so what is passed over will not come. */
   #takeMatch(entry: Entry): ParentMatch | undefined {
     while (this.#settledAt < this.#settled.length) {
-      const { root, path, match } = this.#settled[this.#settledAt++]!;
+      const match = this.#settled[this.#settledAt++]!;
       if (this.#settledAt >= forgetMax || this.#settledAt === this.#settled.length) {
         this.#settled.splice(0, this.#settledAt);
         this.#settledAt = 0;
       }
-      if (path === entry.path && root === entry.root) return match;
+      if (match.entry.path === entry.path && match.entry.root === entry.root) return match;
     }
     return undefined;
   }
