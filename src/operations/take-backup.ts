@@ -78,7 +78,10 @@ export async function takeBackup(
   return await writer.finish(
     {
       problems: log.problems,
-      problemCount: log.problemCount,
+      // Read when the last file is stored: until then one that a row names may still turn out to be gone.
+      get problemCount() {
+        return log.problemCount;
+      },
       suspect: (counts, sourceBytes) =>
         job.safety ? "" : suspectReason(facts, { counts, sourceBytes }, last),
       durationMs: () => context.clock.elapsed() - startedAtElapsed,

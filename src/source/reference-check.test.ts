@@ -122,6 +122,37 @@ test("ReferenceCheck takes back a file that was walked but could not be read", a
   ]);
 });
 
+test("ReferenceCheck reports once, by name, what is lost after it was finished, odd names too", async (t) => {
+  const names = ["a.jpg", "b.jpg", "odd\nname.jpg", "kept.jpg"];
+  const folder = makeFolder(
+    t,
+    names.map((name) => `uploads/media/${name}`),
+  );
+  const problems: Problem[] = [];
+  const root = { name: "uploads", path: join(folder, "uploads") };
+  const references = new ReferenceCheck([root], (problem) => problems.push(problem));
+  await references.collect({ base: join(folder, "uploads/media"), label: "x" }, each(names), signal);
+  const rules = { excludes: [], oneFileSystem: false, excludeCaches: false, skip: new Set<ByteString>() };
+  for await (const batch of walkFolder({ root, ...rules }, () => {}, signal)) {
+    for (const entry of batch) references.see(entry);
+  }
+  await references.finish(signal);
+  assert.deepEqual(problems, []);
+  const lost = ["a.jpg", "a.jpg", "other.jpg", "odd\\x0aname.jpg"];
+  for (const name of lost) {
+    references.noteProblem({ kind: "vanished", path: `uploads/media/${name}`, message: "" });
+  }
+  references.noteProblem({ kind: "unreadable", path: "uploads/media/b.jpg", message: "" });
+  assert.deepEqual(
+    problems.map(({ kind, path }) => `${kind} ${path}`),
+    [
+      "reference-deleted uploads/media/a.jpg",
+      "reference-deleted uploads/media/odd\\x0aname.jpg",
+      "reference-missing uploads/media/b.jpg",
+    ],
+  );
+});
+
 test("referencedPath() resolves by the text alone and never climbs above the top", () => {
   const base = asByteString("/app/media");
   assert.equal(referencedPath("../a//b/.", base), "/app/a/b");

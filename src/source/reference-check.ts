@@ -42,11 +42,15 @@ const pathBytesMax = 4095;
 /** Addresses of something elsewhere. A colon alone is no sign: file names may hold one. */
 const elsewhere = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:data|blob|mailto|tel|urn|about|javascript):)/i;
 
+/** What is in the display of a name that shows otherwise than it is. */
+const escapeSign = "\\x";
+
 interface Expected {
   readonly label: string;
   /** Absolute path of the file, where it really lies. */
   readonly realPath: ByteString;
   seen: boolean;
+  reported: boolean;
 }
 
 interface ProtectedRoot {
@@ -106,21 +110,17 @@ export class ReferenceCheck {
    */
   noteProblem({ kind, path }: Problem): void {
     if (this.#count === 0 || (kind !== "vanished" && kind !== "unreadable")) return;
-    if (!this.#finished) this.#lost.set(path, kind);
-    else if (!this.#lost.has(path)) {
-      this.#lost.set(path, kind);
-      const expected = this.#expectedAt(path);
-      if (expected !== undefined) this.#reportAbsent(path, expected, kind);
-    }
+    this.#lost.set(path, kind);
+    const expected = this.#finished ? this.#expectedAt(path) : undefined;
+    if (expected !== undefined) this.#reportAbsent(path, expected, kind);
   }
 
-  /** By the path a problem shows: unusual names look different there, and have to be searched for. */
+  /** By the path a problem shows. Names that look different there have to be searched for, and are rare. */
   #expectedAt(display: string): Expected | undefined {
     for (const [root, expectedInRoot] of this.#expected) {
       if (!display.startsWith(`${root}/`)) continue;
-      const path = byteStringFromText(display.slice(root.length + 1));
-      const found = expectedInRoot.get(path);
-      if (found !== undefined && displayEntryPath(root, path) === display) return found;
+      const found = expectedInRoot.get(byteStringFromText(display.slice(root.length + 1)));
+      if (found !== undefined || !display.includes(escapeSign)) return found;
       for (const [candidate, expected] of expectedInRoot) {
         if (displayEntryPath(root, candidate) === display) return expected;
       }
@@ -145,7 +145,10 @@ export class ReferenceCheck {
     }
   }
 
-  #reportAbsent(path: string, { label, realPath }: Expected, lost: Problem["kind"] | undefined): void {
+  #reportAbsent(path: string, expected: Expected, lost: Problem["kind"] | undefined): void {
+    if (expected.reported) return;
+    expected.reported = true;
+    const { label, realPath } = expected;
     if (lost === "vanished" || fileStats(realPath) === undefined) {
       this.#report({
         kind: "reference-deleted",
@@ -177,7 +180,7 @@ export class ReferenceCheck {
       return;
     }
     this.#count++;
-    expectedInRoot.set(inRoot, { label, realPath: found, seen: false });
+    expectedInRoot.set(inRoot, { label, realPath: found, seen: false, reported: false });
   }
 
   /** Where the file really lies, all links followed as the application would; undefined where there is none. */

@@ -87,7 +87,10 @@ export interface DatabaseImage extends Omit<BackupDatabase, "sha256"> {
 
 /** What the operation knows at the end. */
 export interface BackupSummary {
-  /** Problems the operation saw itself; the writer adds those met while reading. */
+  /**
+   * Problems the operation saw itself; the writer adds those met while reading. Looked at when all
+   * bytes are stored: the operation may have added to them by then.
+   */
   readonly problems: readonly Problem[];
   readonly problemCount: number;
   /** Non-empty: the backup is suspect, and this sentence says why. Sees counts and bytes only known now. */
