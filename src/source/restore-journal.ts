@@ -79,6 +79,8 @@ export interface RestoreJournal {
   readonly areas: readonly SwapArea[];
   readonly live: readonly LiveTarget[];
   readonly safetyBackupId?: string;
+  /** Set where no safety backup holds all of what is replaced: then no later restore removes `previous` either. */
+  readonly onlyCopy?: boolean;
 }
 
 /** What SQLite keeps beside a database. */

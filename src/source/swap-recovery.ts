@@ -151,12 +151,7 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
     touched.add(posix.dirname(area.container) as ByteString);
   }
   await dropImages(journal, disk);
-  await store.exclusively(async () => {
-    if (journal.undoes !== undefined) await store.remove(journal.undoes);
-    for (const older of await store.list()) {
-      if (older.id !== journal.id && older.state === "kept") await supersede(older, journal, tools);
-    }
-  }, AbortSignal.timeout(supersedeWaitMs));
+  await supersede(journal, tools);
   await disk.syncDirectories(touched);
   const areas: SwapArea[] = [];
   for (const area of journal.areas) areas.push({ ...area, wasAbsent: !(await disk.exists(area.previous)) });
@@ -166,21 +161,44 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
 /** Longer than the store waits for its mutex, so that its own message is the one people see. */
 const supersedeWaitMs = 60_000;
 
-/** Only the newest previous state of a target is kept: what both restores replaced goes from the older one. */
-async function supersede(
-  older: RestoreJournal,
+/**
+ * Only the newest previous state of a target is kept: what both restores replaced goes from the
+ * older one, unless it is the only copy. The trees go before the store is taken, because that may
+ * take long; nobody undoes or discards them meanwhile, for the newer restore holds their targets.
+ */
+async function supersede(newer: RestoreJournal, { disk, store }: RecoveryTools): Promise<void> {
+  for (const older of await store.list()) {
+    for (const area of replacedBy(newer, older).areas) await disk.removeTree(area.previous);
+  }
+  await store.exclusively(async () => {
+    if (newer.undoes !== undefined) await store.remove(newer.undoes);
+    for (const older of await store.list()) await forgetReplaced(newer, older, store);
+  }, AbortSignal.timeout(supersedeWaitMs));
+}
+
+async function forgetReplaced(
   newer: RestoreJournal,
-  { disk, store }: RecoveryTools,
+  older: RestoreJournal,
+  store: RestoreJournalStore,
 ): Promise<void> {
+  const gone = replacedBy(newer, older);
+  if (gone.areas.length + gone.live.length === 0) return;
+  const areas = older.areas.filter((area) => !gone.areas.includes(area));
+  const live = older.live.filter((target) => !gone.live.includes(target));
+  if (areas.length + live.length === 0) await store.remove(older.id);
+  else await store.write({ ...older, areas, live });
+}
+
+/** What the older restore keeps and the newer one has replaced again. */
+function replacedBy(newer: RestoreJournal, older: RestoreJournal): Pick<RestoreJournal, "areas" | "live"> {
+  const isKept = older.state !== "kept" || older.onlyCopy === true;
+  if (isKept || older.id === newer.id || older.id === newer.undoes) return { areas: [], live: [] };
   const replaced = journalTargets(newer);
   const isReplaced = (path: string): boolean => replaced.some((other) => pathsOverlap(path, other));
-  const gone = older.areas.filter((area) => area.targets.some(isReplaced));
-  const live = older.live.filter((target) => !isReplaced(target.path));
-  if (gone.length === 0 && live.length === older.live.length) return;
-  const areas = older.areas.filter((area) => !gone.includes(area));
-  for (const area of gone) await disk.removeTree(area.previous);
-  if (areas.length === 0 && live.length === 0) await store.remove(older.id);
-  else await store.write({ ...older, areas, live });
+  return {
+    areas: older.areas.filter((area) => area.targets.some(isReplaced)),
+    live: older.live.filter((target) => isReplaced(target.path)),
+  };
 }
 
 /** Deletes the previous state a kept journal holds, and forgets it. Returns the absolute paths that are gone. */

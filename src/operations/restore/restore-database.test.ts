@@ -15,6 +15,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isAbort, isBackupError } from "../../domain/error.ts";
+import { silentObserver } from "../../domain/progress.ts";
 import { isRestoreLeftover } from "../../source/staging-names.ts";
 import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../../testing/live-app.ts";
 
@@ -123,6 +124,50 @@ test("restoreDatabase() keeps one previous state a target: the next restore disc
   assert.equal(existsSync(first.previousState[0] ?? ""), false);
   assert.equal(existsSync(second.previousState[0] ?? ""), true);
   assert.equal(journals(app).length, 1);
+});
+
+test("restoreDatabase() leaves an older previous state alone that no safety backup holds", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  // SQLite cannot read it, so the safety backup is not a good one.
+  writeFileSync(app.database, "the only copy of something");
+  for (const suffix of ["-wal", "-shm"]) rmSync(`${app.database}${suffix}`, { force: true });
+  const first = await manager.restoreDatabase({ backup: "latest" });
+  spoil(app.database);
+  const second = await manager.restoreDatabase({ backup: "latest" });
+  const kept = join(first.previousState[0] ?? "", "app.db");
+  assert.equal(readFileSync(kept, "utf8"), "the only copy of something");
+  const { restored } = await manager.undoRestore({ restoreId: first.restoreId });
+  assert.deepEqual(restored, [app.database]);
+  assert.equal(readFileSync(app.database, "utf8"), "the only copy of something");
+  assert.equal(existsSync(second.previousState[0] ?? ""), false, "its safety backup holds it");
+  // What the undo replaced lies nowhere else either.
+  const third = await manager.restoreDatabase({ backup: "latest" });
+  assert.equal(journals(app).length, 2);
+  assert.deepEqual(await manager.discardPreviousState(), third.previousState);
+  assert.equal((await manager.discardPreviousState()).length, 1);
+  assert.deepEqual(leftovers(app.directory), []);
+});
+
+test("restoreDatabase() refuses a database that somebody opens while it is built aside", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  let user: DatabaseSync | undefined;
+  const before = readFileSync(app.database);
+  const observer = {
+    ...silentObserver,
+    progress: ({ phase }: { readonly phase: string }) => {
+      if (phase === "safety-backup") user ??= new DatabaseSync(app.database);
+    },
+  };
+  const isInUse = (error: unknown): boolean => isBackupError(error, "unsafe");
+  await assert.rejects(manager.restoreDatabase({ backup: "latest", observer }), isInUse);
+  user?.close();
+  assert.deepEqual(readFileSync(app.database), before);
+  assert.deepEqual(leftovers(app.directory), []);
+  assert.deepEqual(journals(app), []);
 });
 
 test("restoreDatabase() refuses a database that is open, unless forced", async () => {

@@ -96,6 +96,8 @@ class RestoreRun {
     try {
       staged = await this.#buildAside();
       signal.throwIfAborted();
+      // Again: what was built took its time, and somebody may have started the app meanwhile.
+      if (this.#request.force !== true) refuseInUse(swappedDatabases(this.#prepared));
     } catch (error) {
       await finishJournal(this.#journal, tools);
       throw error;
@@ -111,10 +113,9 @@ class RestoreRun {
   async #buildAside(): Promise<Staged> {
     const { signal } = this.#request;
     const safety = await takeSafetyBackup(this.#context, this.#prepared, this.#log, signal);
-    if (safety !== undefined) {
-      this.#journal = { ...this.#journal, safetyBackupId: safety.id };
-      await this.#store.write(this.#journal);
-    }
+    if (safety !== undefined) this.#journal = { ...this.#journal, safetyBackupId: safety.id };
+    if (safety?.state !== "good") this.#journal = { ...this.#journal, onlyCopy: true };
+    await this.#store.write(this.#journal);
     await using capturer = await this.#context.openCapturer();
     const progress = new StageProgress(this.#log, bytesToWrite(this.#prepared));
     const parentMode = this.#request.target === undefined ? 0o755 : 0o700;

@@ -69,6 +69,7 @@ export async function undoRestore(
     staged = { ...staged, state: "staged" };
     await store.write(staged);
     signal.throwIfAborted();
+    if (request.force !== true) refuseInUse(swappedPaths(kept));
   } catch (error) {
     await finishJournal(journal, tools);
     throw error;
@@ -139,6 +140,8 @@ async function undoJournal(context: OperationContext, kept: RestoreJournal): Pro
     backupId: kept.backupId,
     state: "building",
     areas,
+    // Of what is swapped no backup is made here.
+    ...(areas.length === 0 ? {} : { onlyCopy: true }),
     live: kept.live.map((target) => ({ ...target, imagePath: livePath(target, id) })),
   };
 }
