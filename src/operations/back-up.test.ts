@@ -57,6 +57,21 @@ test("createBackup() backs up everything the source has unless told a type", asy
   }
 });
 
+test("a backup compresses at gzip's default level, 6, unless told another", async () => {
+  await using app = createLiveApp();
+  const sources = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const text = sources.map(({ name }) => readFileSync(join(import.meta.dirname, name))).sort(Buffer.compare);
+  writeFileSync(join(app.uploads, "text"), Buffer.concat(text));
+  const archiveOf = async (level?: number): Promise<string | undefined> => {
+    const vault = join(app.directory, `vault-${level}`);
+    await using manager = createBackupManager({ ...app.configuration, vault });
+    const { backup } = await manager.backupStorage(level === undefined ? {} : { level });
+    return backup.files.find(({ role }) => role === "archive")?.sha256;
+  };
+  assert.equal(await archiveOf(), await archiveOf(6));
+  assert.notEqual(await archiveOf(), await archiveOf(5));
+});
+
 test("createBackup() wants a source named where there are several, and one configured at all", async () => {
   await using app = createLiveApp();
   const sources = ["a", "b"].map((name) => ({ name, databases: [app.database] }));
