@@ -31,7 +31,12 @@ export class CapturePool implements AsyncDisposable {
     }
     let process = this.#idle.pop();
     while (process !== undefined && !process.alive) process = this.#idle.pop();
-    process ??= new CaptureProcess();
+    try {
+      process ??= new CaptureProcess();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
     this.#busy.add(process);
     return process;
   }
@@ -59,7 +64,10 @@ export class CapturePool implements AsyncDisposable {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = (): void => {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1);
+      const place = this.#waiting.indexOf(resolve);
+      // Where the permit was handed over just now, it is taken, and given back by whoever sees the abort.
+      if (place < 0) return;
+      this.#waiting.splice(place, 1);
       reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
