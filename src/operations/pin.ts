@@ -19,6 +19,8 @@ export async function pinBackup(
   reference: string,
   options: Started<ReferenceOptions>,
 ): Promise<Backup> {
+  // I5: no rotation that was planned before may remove it once it counts as pinned.
+  await using _held = await context.vault.hold(options.signal);
   const backup = await find(context, reference, options);
   if (backup.pinned) return backup;
   await addRecord(context, backup, { kind: "pinned", message: "" }, options.signal);
