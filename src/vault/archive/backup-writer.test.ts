@@ -98,6 +98,27 @@ test("a long run refreshes its lock before it gives the name, and finishes", asy
   assert.deepEqual((await Array.fromAsync(storage.list(".vertex/locks/", signal))).length, 0);
 });
 
+test("abort() leaves what others have put under a name of the run meanwhile, as the Python original might", async () => {
+  for (const name of [
+    "database/db_backup_20240601_120000.db",
+    "storage/storage_backup_20240601_120000.tar.gz",
+  ]) {
+    await using place = await openMemoryPlace();
+    const storage = new MemoryStorage();
+    await using vault = await openVault(storage, new TestClock());
+    const writer = await vault.begin(beginOptions(), signal);
+    await storage.put(name, Buffer.from("made by another program"), signal);
+    const written = async (): Promise<unknown> => {
+      await writeProbe(vault, writer, place.folder, { type: "full", version: 1 });
+      return await writer.finish(summary(), signal);
+    };
+    await rejectsWith(written(), "exists");
+    await writer.abort();
+    assert.deepEqual(await dataNames(storage), [name]);
+    assert.equal((await listedIds(vault)).length, 1, "it is listed as a file of others");
+  }
+});
+
 test("abort() while a database is being stored leaves neither object nor image", async () => {
   await using place = await openMemoryPlace();
   const storage = new MemoryStorage();

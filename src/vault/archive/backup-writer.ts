@@ -32,6 +32,7 @@ import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./run-lock.ts";
 import type { RunLocks } from "./run-locks.ts";
 import { storeDatabase } from "./store-database.ts";
+import { notingTaken } from "./taken-names.ts";
 
 /** Undoing has a signal of its own, because that of the run is often aborted already. */
 const abortTimeoutMs = 60_000;
@@ -55,6 +56,8 @@ export class ArchiveBackupWriter implements BackupWriter {
   readonly #databases: MetadataDatabase[] = [];
   /** Names this writer may have put, in the order they were tried. */
   readonly #names: string[] = [];
+  /** Those of them that were somebody else's. */
+  readonly #taken = new Set<string>();
   readonly #aborting = new AbortController();
   #storing: Promise<void> = Promise.resolve();
   #storingError: { readonly error: unknown } | undefined;
@@ -62,7 +65,7 @@ export class ArchiveBackupWriter implements BackupWriter {
   #ended = false;
 
   constructor(options: BackupWriterOptions) {
-    this.#options = options;
+    this.#options = { ...options, storage: notingTaken(options.storage, this.#taken) };
     this.#stamp = options.lock.stamp;
     this.id = backupId(options.begun.type, this.#stamp);
   }
@@ -141,7 +144,8 @@ export class ArchiveBackupWriter implements BackupWriter {
     const signal = AbortSignal.timeout(abortTimeoutMs);
     if (!(await this.#ownsNames(signal))) return;
     // I3: the name first, in case only the answer to its put was lost, then the bytes.
-    for (const name of this.#names.toReversed()) await this.#options.storage.remove([name], signal);
+    const own = this.#names.filter((name) => !this.#taken.has(name)).toReversed();
+    for (const name of own) await this.#options.storage.remove([name], signal);
   }
 
   /** If others took this run for gone, the names may be somebody else's by now. */
