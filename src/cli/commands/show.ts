@@ -56,13 +56,15 @@ async function show(
 
 /** Everything known of a backup, and how to open it by hand. */
 export function renderBackup(backup: Backup, vault: string, nowMs: number, palette: Palette): string[] {
-  const { counts } = backup;
+  const { counts, source, host, toolVersion } = backup;
+  // Of files of others, and where the metadata is damaged, only what names and sizes say is known.
+  const isKnown = source !== "";
   const facts = renderFacts(
     [
       ["state", formatState(backup, palette)],
-      ["source", `${safeText(backup.source)} on ${safeText(backup.host)}`],
+      ["source", isKnown ? `${safeText(source)} on ${safeText(host)}` : ""],
       ["time", formatMoment(backup.startedAtMs, nowMs)],
-      ["took", formatDuration(backup.durationMs)],
+      ["took", isKnown ? formatDuration(backup.durationMs) : ""],
       ["size", `${formatBytes(backup.storedBytes)} stored, ${formatBytes(backup.sourceBytes)} protected`],
       ["verified", formatIsoMoment(backup.verifiedAt, nowMs)],
       [
@@ -74,7 +76,7 @@ export function renderBackup(backup: Backup, vault: string, nowMs: number, palet
       ["folders", backup.roots.map((root) => `${safeText(root.name)} from ${safeText(root.path)}`)],
       ["entries", backup.roots.length === 0 ? "" : countsLine(counts)],
       ["files", backup.files.map((file) => `${safeText(file.name)}, ${formatBytes(file.sizeBytes)}`)],
-      ["made by", safeText(`vertex-backup ${backup.toolVersion}`)],
+      ["made by", isKnown ? safeText(`vertex-backup ${toolVersion}`) : ""],
     ],
     palette.dim,
   );

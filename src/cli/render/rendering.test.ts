@@ -204,6 +204,16 @@ test("a finished restore says how to take it back", () => {
   ]);
 });
 
+test("show says nothing of source, duration and maker where they are not known", () => {
+  const foreign = sampleBackup({ source: "", host: "", durationMs: 0, toolVersion: "", state: "unverified" });
+  const lines = renderBackup(foreign, "/srv/backups", nowMs, plain);
+  assert.deepEqual(
+    lines.filter((line) => /^ {2}(source|took|made by)/.test(line)),
+    [],
+  );
+  assert.ok(lines.some((line) => line.startsWith("  time ")));
+});
+
 test("verify names each damage and says so in one last line", () => {
   const report = {
     id: "full_backup_20240101_120000",
