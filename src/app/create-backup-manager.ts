@@ -15,11 +15,9 @@ import { BackupManager } from "../operations/backup-manager.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
 import { loadAccountNames } from "../source/account-names.ts";
-import { openDatabaseCapturer } from "../source/database-capturer.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
-import { openLooseFile } from "../vault/archive/open-loose-file.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
 import { defaultStateDirectory } from "./state-directory.ts";
 import { toolVersion } from "./tool-version.ts";
@@ -138,8 +136,10 @@ class LocalContexts implements ContextProvider {
       ownDirectories: [this.#vaultDirectory, this.#stateDirectory],
       lockWaitMs: this.#configuration.lockWaitMs ?? defaultLockWaitMs,
       toolVersion,
-      openLooseFile,
-      openCapturer: openDatabaseCapturer,
+      // Loaded by the operations that come to need them: a list does not.
+      openLooseFile: async (path, fileSignal) =>
+        (await import("../vault/archive/open-loose-file.ts")).openLooseFile(path, fileSignal),
+      openCapturer: async () => (await import("../source/database-capturer.ts")).openDatabaseCapturer(),
     };
   }
 }

@@ -8,12 +8,8 @@
 
 import type { Backup } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
-import { backUp, backUpAll } from "./back-up.ts";
 import { chooseSource, chooseType, refuseIfNoSource } from "./choose-source.ts";
 import type { Access, ContextProvider, OperationContext } from "./context.ts";
-import { findStoredBackup } from "./find-backup.ts";
-import { listBackups } from "./list-backups.ts";
-import { confirmBackup, pinBackup, unpinBackup } from "./pin.ts";
 import { recoverFirst } from "./recover-first.ts";
 import type {
   BackUpAllRequest,
@@ -34,13 +30,10 @@ import type {
   VerifyRequest,
   VerifyResult,
 } from "./requests.ts";
-import { type RecoveredRestore, recoverInterruptedRestores } from "./restore/recover.ts";
-import { planRestore, restore } from "./restore/restore.ts";
-import { discardPreviousState, type UndoRequest, undoRestore } from "./restore/undo.ts";
-import { rotateBackups } from "./rotate.ts";
+import type { RecoveredRestore } from "./restore/recover.ts";
+import type { UndoRequest } from "./restore/undo.ts";
 import { bothObservers } from "./run-log.ts";
-import { getBackupStats } from "./stats.ts";
-import { verifyBackup } from "./verify.ts";
+import * as verbs from "./verbs.ts";
 
 /**
  * Makes, lists, checks, rotates and restores the backups of one vault.
@@ -85,7 +78,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createBackup(request: BackUpRequest = {}): Promise<BackUpResult> {
-    return this.#create(request, backUp, () =>
+    return this.#create(request, verbs.backUp, () =>
       chooseType(chooseSource(this.#contexts.sources, request.source), request),
     );
   }
@@ -142,7 +135,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createAllBackups(request: BackUpAllRequest = {}): Promise<readonly SourceOutcome[]> {
-    return this.#create(request, backUpAll, () => refuseIfNoSource(this.#contexts.sources));
+    return this.#create(request, verbs.backUpAll, () => refuseIfNoSource(this.#contexts.sources));
   }
 
   /**
@@ -157,7 +150,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   listBackups(request: ListRequest = {}): Promise<readonly Backup[]> {
-    return this.#run("vault", request, listBackups);
+    return this.#run("vault", request, verbs.listBackups);
   }
 
   /**
@@ -173,7 +166,7 @@ export class BackupManager implements AsyncDisposable {
    */
   getBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
     return this.#run("vault", options, (context, { source, type, signal }) =>
-      findStoredBackup(context, reference, { source, type, preferTrusted: false, signal }),
+      verbs.findStoredBackup(context, reference, { source, type, preferTrusted: false, signal }),
     );
   }
 
@@ -190,7 +183,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   rotateBackups(request: RotateRequest = {}): Promise<RotateResult> {
-    return this.#run("vault", request, rotateBackups);
+    return this.#run("vault", request, verbs.rotateBackups);
   }
 
   /**
@@ -204,7 +197,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   planRestore(request: RestoreRequest): Promise<RestorePlan> {
-    return this.#run("state", request, planRestore);
+    return this.#run("state", request, verbs.planRestore);
   }
 
   /**
@@ -221,7 +214,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   restoreBackup(request: RestoreRequest, plan?: RestorePlan): Promise<RestoreResult> {
-    return this.#run("state", request, (context, started) => restore(context, started, plan));
+    return this.#run("state", request, (context, started) => verbs.restore(context, started, plan));
   }
 
   /**
@@ -259,7 +252,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   undoRestore(options: UndoRequest = {}): Promise<UndoResult> {
-    return this.#run("state", options, undoRestore);
+    return this.#run("state", options, verbs.undoRestore);
   }
 
   /**
@@ -272,7 +265,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   discardPreviousState(options: UndoRequest = {}): Promise<readonly string[]> {
-    return this.#run("state", options, discardPreviousState);
+    return this.#run("state", options, verbs.discardPreviousState);
   }
 
   /**
@@ -287,7 +280,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   recoverInterruptedRestores(options: RunOptions = {}): Promise<readonly RecoveredRestore[]> {
-    return this.#open("state", options, (context, { signal }) => recoverInterruptedRestores(context, signal));
+    return this.#open("state", options, (context, { signal }) =>
+      verbs.recoverInterruptedRestores(context, signal),
+    );
   }
 
   /**
@@ -300,7 +295,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   getBackupStats(options: RunOptions = {}): Promise<StatsResult> {
-    return this.#run("vault", options, getBackupStats);
+    return this.#run("vault", options, verbs.getBackupStats);
   }
 
   /**
@@ -315,7 +310,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   verifyBackup(request: VerifyRequest = {}): Promise<VerifyResult> {
-    return this.#run("state", request, verifyBackup);
+    return this.#run("state", request, verbs.verifyBackup);
   }
 
   /**
@@ -328,7 +323,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   pinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) => pinBackup(context, reference, started));
+    return this.#run("vault", options, (context, started) => verbs.pinBackup(context, reference, started));
   }
 
   /**
@@ -340,7 +335,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   unpinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) => unpinBackup(context, reference, started));
+    return this.#run("vault", options, (context, started) => verbs.unpinBackup(context, reference, started));
   }
 
   /**
@@ -356,7 +351,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   confirmBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) => confirmBackup(context, reference, started));
+    return this.#run("vault", options, (context, started) =>
+      verbs.confirmBackup(context, reference, started),
+    );
   }
 
   /** Closes the vault. Operations that still run are not waited for; cancel them first. */

@@ -6,9 +6,10 @@
  */
 
 import { errorText } from "../domain/error.ts";
+import { journalIds } from "../source/restore-journal-names.ts";
 import type { Access, OperationContext } from "./context.ts";
 import type { RunOptions, Started } from "./requests.ts";
-import { recoverInterruptedRestores } from "./restore/recover.ts";
+import { recoverInterruptedRestores } from "./verbs.ts";
 
 /**
  * A restore that can neither be finished nor taken back stops only what works on restores:
@@ -21,6 +22,7 @@ export async function recoverFirst(
   { signal, observer }: Started<RunOptions>,
 ): Promise<void> {
   try {
+    if ((await journalIds(context.stateDirectory)).length === 0) return;
     for (const { restoreId, direction, targets } of await recoverInterruptedRestores(context, signal)) {
       const outcome = direction === "forward" ? "completed" : "taken back";
       observer.warning(`Restore ${restoreId}, which was interrupted, was ${outcome}: ${targets.join(", ")}`);

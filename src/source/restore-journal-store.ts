@@ -5,28 +5,30 @@
  * @module
  */
 
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackupError } from "../domain/error.ts";
 import type { RestoreJournal } from "./restore-journal.ts";
 import { tryLockFile } from "./restore-journal-lock.ts";
+import { journalDirectory, journalIds } from "./restore-journal-names.ts";
 import type { SwapDisk } from "./swap-disk.ts";
 
 const formatVersion = 1;
-const idPattern = /^(\d{8}_\d{6}-[0-9a-f]{6})\.json$/;
 
 /** Held for a few file writes at most, so whoever waits longer waits for something that hangs. */
 const mutexWaitMs = 30_000;
 const mutexPollMs = 10;
 
 export class RestoreJournalStore {
+  readonly #stateDirectory: string;
   readonly #directory: string;
   readonly #disk: SwapDisk;
 
   /** @param stateDirectory exists and is private */
   constructor(stateDirectory: string, disk: SwapDisk) {
-    this.#directory = join(stateDirectory, "restores");
+    this.#stateDirectory = stateDirectory;
+    this.#directory = journalDirectory(stateDirectory);
     this.#disk = disk;
   }
 
@@ -37,7 +39,7 @@ export class RestoreJournalStore {
    */
   async list(): Promise<readonly RestoreJournal[]> {
     const journals: RestoreJournal[] = [];
-    for (const id of await this.#ids()) {
+    for (const id of await journalIds(this.#stateDirectory)) {
       const journal = await this.read(id);
       if (journal !== undefined) journals.push(journal);
     }
@@ -90,14 +92,6 @@ export class RestoreJournalStore {
       }
       await sleep(mutexPollMs, undefined, { signal });
     }
-  }
-
-  async #ids(): Promise<readonly string[]> {
-    const names = await readdir(this.#directory).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-      return [];
-    });
-    return names.flatMap((name) => idPattern.exec(name)?.[1] ?? []).sort();
   }
 
   #pathOf(id: string): string {

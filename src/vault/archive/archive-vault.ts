@@ -1,6 +1,6 @@
 /**
  * The archive vault: backups as plain files that `tar` and `sqlite3` open. This
- * is the facade; each job has a file of its own.
+ * is the facade; each job has a file of its own, loaded when it is first done.
  *
  * @module
  */
@@ -25,18 +25,11 @@ import type {
   VerifyReport,
 } from "../vault.ts";
 import type { OwnerNames } from "./archive-writer.ts";
-import { checkDescribable } from "./backup-metadata.ts";
-import { openBackupReader } from "./backup-reader.ts";
-import { ArchiveBackupWriter, type BackupWriterOptions } from "./backup-writer.ts";
-import { cleanVault } from "./clean-vault.ts";
-import { notingSidecars } from "./database-sidecars.ts";
+import type { BackupWriterOptions } from "./backup-writer.ts";
 import { listBackups } from "./list-backups.ts";
-import { loadBackup } from "./load-backup.ts";
-import { ArchiveBackupRemover } from "./remove-backups.ts";
 import { RunLocks } from "./run-locks.ts";
 import { checkVaultMarker, putMarker } from "./vault-marker.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
-import { verifyBackup } from "./verify-backup.ts";
 
 /** How long `hold` waits for a removal: as long as everything else does unless told otherwise. */
 const holdWaitMs = 10 * 60_000;
@@ -102,6 +95,8 @@ class ArchiveVault implements Vault {
   async begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter> {
     const { clock, toolVersion, ownerNames } = this.#options;
     this.#assertWritable("make a backup");
+    const { checkDescribable } = await import("./backup-metadata.ts");
+    const { ArchiveBackupWriter } = await import("./backup-writer.ts");
     checkDescribable(options, toolVersion);
     // The folder of the Python original, which was opened to read at first.
     if (!this.#hasMarker) await putMarker(this.#options, signal);
@@ -123,12 +118,18 @@ class ArchiveVault implements Vault {
   }
 
   async open(id: string, signal: AbortSignal): Promise<BackupReader> {
+    const [{ loadBackup }, { openBackupReader }, { notingSidecars }] = await Promise.all([
+      import("./load-backup.ts"),
+      import("./backup-reader.ts"),
+      import("./database-sidecars.ts"),
+    ]);
     const loaded = await loadBackup(this.#storage, id, signal);
     return openBackupReader(this.#storage, await notingSidecars(this.#storage, loaded, signal));
   }
 
-  verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
-    return verifyBackup(this.#options, id, options, signal);
+  async verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
+    const { verifyBackup } = await import("./verify-backup.ts");
+    return await verifyBackup(this.#options, id, options, signal);
   }
 
   async hold(signal: AbortSignal): Promise<AsyncDisposable> {
@@ -144,6 +145,7 @@ class ArchiveVault implements Vault {
     signal: AbortSignal,
   ): Promise<T> {
     this.#assertWritable("remove backups");
+    const { ArchiveBackupRemover } = await import("./remove-backups.ts");
     const { lock } = await this.#locks.acquireExclusive("remove", options, signal);
     const remover = new ArchiveBackupRemover(this.#storage, lock);
     try {
@@ -156,6 +158,7 @@ class ArchiveVault implements Vault {
 
   async clean(signal: AbortSignal): Promise<CleanReport> {
     if (this.readOnly) return { objectsRemoved: 0, locksBroken: 0 };
+    const { cleanVault } = await import("./clean-vault.ts");
     return await cleanVault(this.#storage, this.#locks, signal);
   }
 
