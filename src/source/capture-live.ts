@@ -93,6 +93,10 @@ function resolve(
     // Only the native one takes names that are not UTF-8.
     const real = realpathSync.native(byteStringToPath(request.path), { encoding: "buffer" });
     const path = asByteString(real.toString("latin1"));
+    // What a walk found went through no link. One planted since would lead to a database of somebody else.
+    if (request.trust === "found" && path !== request.path) {
+      return refuse(request, "unreadable", "A link took the place of it or of its folder");
+    }
     return { request, path, clock, deadline, files: lookAt(path), report };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";

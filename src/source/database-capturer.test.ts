@@ -181,6 +181,15 @@ function withSuperJournal(journal: Buffer, name: string): Buffer {
   return Buffer.concat([journal, Buffer.alloc(4), bytes, tail]);
 }
 
+test("capture() of a found database goes through no link, of a declared one it does", async () => {
+  using folder = new AppFolder();
+  folder.open("delete").close();
+  symlinkSync(folder.path(), folder.path("link.db"));
+  assert.equal(refusalOf(await capture(folder, { trust: "found" }, folder.path("link.db"))), "unreadable");
+  const declared = await capture(folder, {}, folder.path("link.db"));
+  assert.equal(declared.outcome, "captured");
+});
+
 test("capture() refuses sidecars that are links", async () => {
   using folder = new AppFolder();
   folder.open("delete").close();

@@ -7,7 +7,7 @@
  */
 
 import type { BigIntStats } from "node:fs";
-import { closeSync, constants, fstatSync, open, read } from "node:fs";
+import { closeSync, constants, fstatSync, open, read, readlinkSync } from "node:fs";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { byteStringFromText, byteStringToPath } from "../../domain/byte-string.ts";
 import type { Entry, EntryContent } from "../../domain/entry.ts";
@@ -42,7 +42,8 @@ export async function openSource(content: EntryContent): Promise<OpenSource> {
   const descriptor = await openFile(path);
   try {
     const stats = statDescriptor(descriptor);
-    if (!stats.isFile()) throw new SourceFileError("vanished", "Something else took its place");
+    const isIt = stats.isFile() && (content.from === "image" || isStillAt(descriptor, path));
+    if (!isIt) throw new SourceFileError("vanished", "Something else took its place");
     return { descriptor, stats, sizeBytes: Number(stats.size) };
   } catch (error) {
     closeSource(descriptor);
@@ -136,6 +137,21 @@ function readOnce(
       else reject(sourceError(error));
     });
   });
+}
+
+/**
+ * O_NOFOLLOW looks at the last name only. A stranger who may rename folders could put a link in
+ * the place of one that was walked, and have us read what lies elsewhere: Linux tells what was opened.
+ */
+function isStillAt(descriptor: number, path: ByteString): boolean {
+  let opened: string;
+  try {
+    opened = readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: "latin1" });
+  } catch {
+    // Not Linux, or /proc is not there: then there is nobody to ask.
+    return true;
+  }
+  return opened === path || opened === `${path} (deleted)`;
 }
 
 /** At once, because the inode of an open file is in memory: a trip through the thread pool costs ten times as much. */
