@@ -7,6 +7,7 @@
 
 import type { Backup, Problem } from "../domain/backup.ts";
 import { isoWithOffset } from "../domain/clock.ts";
+import { isBackupError } from "../domain/error.ts";
 import type { Observer, Progress } from "../domain/progress.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import type { VerifyReport } from "../vault/vault.ts";
@@ -31,8 +32,9 @@ export async function verifyBackup(
   const progress = new VerifyProgress(request.observer, backups);
   for (const backup of backups) {
     request.signal.throwIfAborted();
-    const report = await verifyOne(context, backup, { capturer, observer: progress }, request);
+    const report = await verifyUnlessRemoved(context, backup, { capturer, observer: progress }, request);
     progress.finished(backup);
+    if (report === undefined) continue;
     if (!context.vault.readOnly && !report.unverified) await record(context, report, request.signal);
     reports.push(report);
   }
@@ -51,10 +53,45 @@ async function backupsToVerify(
   return all.filter((candidate) => source === undefined || candidate.source === source);
 }
 
+interface VerifyTools {
+  readonly capturer: DatabaseCapturer;
+  readonly observer: Observer;
+}
+
+/**
+ * Undefined for one that was rotated away since all were listed: reading a large vault takes
+ * hours, and no rotation should have to wait for it.
+ */
+async function verifyUnlessRemoved(
+  context: OperationContext,
+  backup: Backup,
+  tools: VerifyTools,
+  request: Started<VerifyRequest>,
+): Promise<VerifyReport | undefined> {
+  try {
+    const report = await verifyOne(context, backup, tools, request);
+    // Removed while it was read, it seems damaged: whether it is there at all decides.
+    if (!report.ok && request.backup === undefined) await requireThere(context, backup, request.signal);
+    return report;
+  } catch (error) {
+    if (request.backup === undefined && isBackupError(error, "not-found")) return undefined;
+    throw error;
+  }
+}
+
+/** @throws {BackupError} `not-found` if the backup is gone; one that cannot be read is there */
+async function requireThere(context: OperationContext, { id }: Backup, signal: AbortSignal): Promise<void> {
+  try {
+    await using _opened = await context.vault.open(id, signal);
+  } catch (error) {
+    if (!isBackupError(error, "damaged", "unsupported")) throw error;
+  }
+}
+
 async function verifyOne(
   context: OperationContext,
   backup: Backup,
-  { capturer, observer }: { readonly capturer: DatabaseCapturer; readonly observer: Observer },
+  { capturer, observer }: VerifyTools,
   { signal, depth }: Started<VerifyRequest>,
 ): Promise<VerifyReport> {
   await using scratch = await openScratch(context);
