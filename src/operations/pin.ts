@@ -34,8 +34,7 @@ export async function unpinBackup(
   options: Started<ReferenceOptions>,
 ): Promise<Backup> {
   const backup = await find(context, reference, options);
-  const records = await context.vault.records.list(options.signal);
-  const pins = records.filter((record) => record.kind === "pinned" && record.backupId === backup.id);
+  const pins = await context.vault.records.list(options.signal, { kind: "pinned", backupId: backup.id });
   if (pins.length > 0) await context.vault.records.remove(pins, options.signal);
   return await find(context, backup.id, options);
 }

@@ -31,7 +31,7 @@ export async function recordFailure(
   const message = `${job.source.name} (${job.type}): ${errorText(failure)}`;
   try {
     await records.add({ kind: "failed", at, host, message }, signal);
-    const failures = (await records.list(signal)).filter((record) => record.kind === "failed");
+    const failures = await records.list(signal, { kind: "failed" });
     const oldestFirst = failures.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
     const surplus = oldestFirst.slice(0, Math.max(0, failures.length - failuresKeptMax));
     if (surplus.length > 0) await records.remove(surplus, signal);

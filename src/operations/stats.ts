@@ -12,9 +12,9 @@ export async function getBackupStats(
   context: OperationContext,
   { signal }: Started<RunOptions>,
 ): Promise<StatsResult> {
-  const [backups, records, freeBytes] = await Promise.all([
+  const [backups, failures, freeBytes] = await Promise.all([
     context.vault.list(signal),
-    context.vault.records.list(signal),
+    context.vault.records.list(signal, { kind: "failed" }),
     context.vault.freeBytes(signal),
   ]);
   return {
@@ -25,7 +25,7 @@ export async function getBackupStats(
     ...firstAndLast(backups),
     // Files of the Python original tell nothing about runs of ours.
     succeeded: backups.filter((backup) => backup.state !== "unverified").length,
-    failed: records.filter((record) => record.kind === "failed").length,
+    failed: failures.length,
     safetyCount: backups.filter((backup) => backup.safety).length,
     ...(freeBytes === undefined ? {} : { freeBytes }),
   };

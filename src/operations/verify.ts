@@ -113,9 +113,8 @@ async function verifyOne(
 /** Adds what was found and then removes older findings of this backup: there is never none. */
 async function record(context: OperationContext, report: VerifyReport, signal: AbortSignal): Promise<void> {
   const { records } = context.vault;
-  const older = (await records.list(signal)).filter(
-    (candidate) =>
-      candidate.backupId === report.id && (candidate.kind === "verified" || candidate.kind === "damaged"),
+  const older = (await records.list(signal, { backupId: report.id })).filter(
+    ({ kind }) => kind === "verified" || kind === "damaged",
   );
   const first = report.damages[0];
   await records.add(

@@ -173,6 +173,9 @@ export const vaultSharedChecks: readonly VaultCheck[] = [
       assert.deepEqual(more, []);
       assert.deepEqual({ ...pin, id: "" }, { ...record("pinned", backup.id, noonMs), id: "" });
       assert.deepEqual({ ...failure, id: "" }, { ...record("failed", undefined, noonMs + 1), id: "" });
+      assert.deepEqual(await vault.records.list(signal, { backupId: backup.id }), [pin]);
+      assert.deepEqual(await vault.records.list(signal, { kind: "failed" }), [failure]);
+      assert.deepEqual(await vault.records.list(signal, { kind: "failed", backupId: backup.id }), []);
       assert.deepEqual(
         (await vault.list(signal)).map((one) => one.pinned),
         [true],

@@ -223,8 +223,15 @@ export interface VaultRecord {
   readonly message: string;
 }
 
+/** What is left out is any. */
+export interface RecordFilter {
+  readonly backupId?: string;
+  readonly kind?: RecordKind;
+}
+
 export interface VaultRecords {
   add(record: Omit<VaultRecord, "id">, signal: AbortSignal): Promise<void>;
-  list(signal: AbortSignal): Promise<readonly VaultRecord[]>;
+  /** Oldest first; only those that are wanted are read. */
+  list(signal: AbortSignal, wanted?: RecordFilter): Promise<readonly VaultRecord[]>;
   remove(records: readonly VaultRecord[], signal: AbortSignal): Promise<void>;
 }

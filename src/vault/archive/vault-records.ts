@@ -13,7 +13,7 @@ import { MetadataFields } from "../../format/archive/metadata-fields.ts";
 import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
+import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
 import { boundedMap } from "./bounded-map.ts";
 
 const recordsFolder = ".vertex/records/";
@@ -113,8 +113,13 @@ export class ArchiveVaultRecords implements VaultRecords {
     await this.#storage.put(name, encodeRecord(record), signal);
   }
 
-  async list(signal: AbortSignal): Promise<readonly VaultRecord[]> {
-    const names = await listRecordNames(this.#storage, signal);
+  async list(signal: AbortSignal, wanted: RecordFilter = {}): Promise<readonly VaultRecord[]> {
+    // Names say enough to choose by: of thousands of records only the wanted ones are read.
+    const names = (await listRecordNames(this.#storage, signal)).filter(
+      ({ backupId, kind }) =>
+        (wanted.backupId === undefined || backupId === wanted.backupId) &&
+        (wanted.kind === undefined || kind === wanted.kind),
+    );
     const ordered = names.toSorted((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1));
     return boundedMap(ordered, (name) => readRecord(this.#storage, name, signal), signal);
   }
