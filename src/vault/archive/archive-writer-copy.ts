@@ -23,8 +23,11 @@ import type { MadeMember, MemberFactory } from "./member-factory.ts";
 const joinBytesMax = 256 * 1024;
 /** One read of the parent takes this much at most, so that a damaged one does not hold up much. */
 const copyBytesMax = 64 * 1024 * 1024;
-/** And this many runs: until they are copied, their entries are in memory. */
-const copyRunsMax = 8;
+/**
+ * And runs with this many entries: until they are copied, those are in memory. With three
+ * times as many, 100,000 unchanged files cost 40 MB more and the collector twice the time.
+ */
+const copyEntriesMax = 1536;
 /** Warnings about damage in the parent; the first few say it. */
 const warningsMax = 10;
 
@@ -49,9 +52,9 @@ export function canJoin(runs: readonly RunToCopy[], next: ContentsRun): boolean 
   const last = runs.at(-1)?.run;
   if (first === undefined || last === undefined) return true;
   const end = last.offset + last.storedBytes;
-  return (
-    runs.length < copyRunsMax && end === next.offset && end + next.storedBytes - first.offset <= copyBytesMax
-  );
+  if (end !== next.offset || end + next.storedBytes - first.offset > copyBytesMax) return false;
+  const entries = runs.reduce((sum, { run }) => sum + run.lines.length, next.lines.length);
+  return entries <= copyEntriesMax;
 }
 
 /** Copies runs of one parent. */
