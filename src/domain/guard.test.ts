@@ -10,9 +10,21 @@ const counts = (files: number): BackupCounts => ({
   symlinks: 0,
   unchangedFiles: 0,
 });
-const unremarkable: SourceFacts = { missing: [], empty: [], databases: [{ name: "app.db", sizeBytes: 800 }] };
-const database = { name: "app.db", sizeBytes: 1000 } as BackupDatabase;
-const last = { counts: counts(10), sourceBytes: 5000, databases: [database] };
+const unremarkable: SourceFacts = {
+  missing: [],
+  empty: [],
+  databases: [{ name: "app.db", sizeBytes: 800 }],
+  paths: ["/srv/app.db", "/srv/uploads"],
+};
+const database = { name: "app.db", path: "/srv/app.db", sizeBytes: 1000 } as BackupDatabase;
+const roots = [{ name: "uploads", path: "/srv/uploads" }];
+const last = {
+  id: "full_backup_20240101_120000",
+  counts: counts(10),
+  sourceBytes: 5000,
+  databases: [database],
+  roots,
+};
 
 test("suspectReason() finds nothing in a source that stayed about the same", () => {
   assert.equal(suspectReason(unremarkable, { counts: counts(5), sourceBytes: 2500 }, last), "");
@@ -39,6 +51,16 @@ test("suspectReason() names the first figure that fell to under half", () => {
   const wiped = { ...unremarkable, databases: [{ name: "app.db", sizeBytes: 499 }] };
   const reason = suspectReason(wiped, { counts: counts(10), sourceBytes: 5000 }, last);
   assert.equal(reason, "database app.db shrank from 1000 to 499 bytes");
+});
+
+test("suspectReason() doubts a backup that has nothing in common with the last one but its name", () => {
+  const totals = { counts: counts(10), sourceBytes: 5000 };
+  const other = { ...unremarkable, databases: [], paths: ["/srv/other.db", "/srv/files"] };
+  assert.match(suspectReason(other, totals, last), /^it holds none of the databases and folders of full_/);
+  // Something was added and something taken away: the same app.
+  assert.equal(suspectReason({ ...other, paths: ["/srv/uploads", "/srv/new"] }, totals, last), "");
+  // Metadata of others may say nothing of where it was.
+  assert.equal(suspectReason(other, totals, { ...last, databases: [], roots: [] }), "");
 });
 
 test("lastTrusted() passes over suspect, damaged, safety and other backups", () => {

@@ -15,6 +15,8 @@ export interface SourceFacts {
   readonly empty: readonly string[];
   /** Captured databases: name and size of the image. */
   readonly databases: readonly { readonly name: string; readonly sizeBytes: number }[];
+  /** Absolute paths of all databases and folders that were to be backed up. */
+  readonly paths: readonly string[];
 }
 
 /** A source that lost more than this share since last time is suspect. */
@@ -24,13 +26,17 @@ const shrinkLimit = 0.5;
 export function suspectReason(
   facts: SourceFacts,
   totals: { readonly counts: BackupCounts; readonly sourceBytes: number },
-  last: Pick<Backup, "counts" | "sourceBytes" | "databases"> | undefined,
+  last: Pick<Backup, "id" | "counts" | "sourceBytes" | "databases" | "roots"> | undefined,
 ): string {
   const missing = facts.missing[0];
   if (missing !== undefined) return `${missing}${others(facts.missing.length)}`;
   const empty = facts.empty[0];
   if (empty !== undefined) return `${empty} is empty${others(facts.empty.length)}`;
   if (last === undefined) return "";
+  // I5: two apps under one name, as the default name invites, would rotate each other's backups away.
+  if (!sharesPath(facts.paths, last)) {
+    return `it holds none of the databases and folders of ${last.id}: if they are another app's, give each source a name of its own`;
+  }
   for (const database of facts.databases) {
     const before = last.databases.find((other) => other.name === database.name);
     if (before !== undefined && shrank(database.sizeBytes, before.sizeBytes)) {
@@ -62,6 +68,14 @@ export function lastTrusted<B extends Pick<Backup, "source" | "type" | "state" |
       (newest, backup) => (newest === undefined || backup.startedAtMs > newest.startedAtMs ? backup : newest),
       undefined,
     );
+}
+
+function sharesPath(
+  paths: readonly string[],
+  { databases, roots }: Pick<Backup, "databases" | "roots">,
+): boolean {
+  const before = new Set([...databases, ...roots].map(({ path }) => path));
+  return before.size === 0 || paths.some((path) => before.has(path));
 }
 
 function shrank(now: number, before: number): boolean {

@@ -33,7 +33,11 @@ export async function gatherFacts(
   const databases = seen.databases.flatMap(({ image }) =>
     image === undefined ? [] : [{ name: image.name, sizeBytes: image.sizeBytes }],
   );
-  return { missing, empty, databases };
+  const paths = [
+    ...seen.databases.map(({ database }) => database.path),
+    ...seen.folders.map(({ folder }) => folder.path),
+  ];
+  return { missing, empty, databases, paths };
 }
 
 /** Nothing to compare with counts as content: an empty source is doubted once, until it is confirmed. */

@@ -50,6 +50,25 @@ test("a database found in a folder is captured, whatever its name, and its sidec
   assert.deepEqual(names, ["uploads/cache.dat"]);
 });
 
+test("another app under the name of one does not rotate its backups away (I5)", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  await using manager = createBackupManager(app.configuration);
+  const first = (await manager.backupStorage()).backup;
+  const storage = join(app.directory, "other");
+  mkdirSync(storage);
+  for (let i = 0; i < 9; i++) writeFileSync(join(storage, `${i}.bin`), Buffer.alloc(9000, i));
+  await using other = createBackupManager({
+    ...app.configuration,
+    sources: [{ name: "shop", storage: [storage] }],
+  });
+  for (let i = 0; i < 2; i++) {
+    const { backup, warnings } = await other.backupStorage();
+    assert.equal(backup.state, "suspect");
+    assert.match(warnings.join(), /holds none of the databases and folders of storage_/);
+  }
+  assert.ok((await manager.listBackups()).some(({ id }) => id === first.id));
+});
+
 test("a folder that is gone or has become empty makes the backup suspect, and a confirmed one settles it (I5)", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);
