@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import type { Problem } from "../domain/backup.ts";
 import { type ByteString, byteStringFromText } from "../domain/byte-string.ts";
@@ -209,4 +210,20 @@ test("DatabaseFinder gives the content of a left-out file to its next name", asy
   assert.equal(x?.content?.path, byteStringFromText(join(root, "x")));
   assert.equal(x?.sizeBytes, walMagic.length);
   assert.equal(y?.hardLinkTo, "x");
+});
+
+test("DatabaseFinder never leaves to be read here what this process has open, nor the -shm beside it", async (t) => {
+  const root = makeRoot(t, { "plain.txt": "x".repeat(600) });
+  const held = new DatabaseSync(join(root, "app.db"));
+  t.after(() => held.close());
+  held.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+  const plain = await find(root, { plainFiles: ["*"], capture: () => captured() });
+  assert.deepEqual(plain.asked, ["app.db"], "captured, although the patterns say it is none");
+  assert.deepEqual(plain.names, ["app.db", "plain.txt"]);
+  const busy = await find(root, { capture: () => refused("busy") });
+  assert.deepEqual(busy.names, ["plain.txt"], "neither it nor its sidecars");
+  assert.deepEqual(
+    busy.problems.map(({ kind }) => kind),
+    ["unreadable"],
+  );
 });

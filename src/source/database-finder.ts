@@ -138,7 +138,8 @@ export class DatabaseFinder {
   async #inspectContent(entry: Entry, signal: AbortSignal): Promise<WalkedEntry | undefined> {
     const asItIs = { entry, settled: false };
     if (entry.content?.from !== "path" || entry.sizeBytes < databaseBytesMin) return asItIs;
-    if (this.#isPlain?.(entry.path, false)) return asItIs;
+    // I9: one that this process has open is never read here, whatever the patterns say.
+    if (this.#isPlain?.(entry.path, false) && !this.#openInodes().has(entry.inode)) return asItIs;
     const { path } = entry.content;
     const head = readFileHead(path, entry.inode, this.#head.subarray(0, magicBytes), this.#openInodes());
     if (head === undefined || !isSqliteHeader(head.bytes)) return asItIs;
@@ -155,18 +156,22 @@ export class DatabaseFinder {
 
   #captureDone(entry: Entry, image: CapturedImage): WalkedEntry {
     this.#captured.add(entry.path);
-    const stillToCome = [...this.#expected].filter(([path]) => compareEntryPaths(path, entry.path) > 0);
-    this.#expected = new Map(stillToCome);
-    for (const suffix of sidecarSuffixes) {
-      const path = asByteString(`${entry.path}${suffix}`);
-      this.#expected.set(path, { suffix, pageSizeBytes: image.pageSizeBytes });
-    }
+    this.#expectSidecars(entry, image.pageSizeBytes);
     const content = { from: "image", path: image.imagePath } as const;
     return { entry: { ...entry, sizeBytes: image.sizeBytes, ctimeNs: 0n, content }, settled: false };
   }
 
-  /** I9: storing it would open and close it in this process, which takes the locks off a database the application has open. */
+  #expectSidecars(entry: Entry, pageSizeBytes: number): void {
+    const stillToCome = [...this.#expected].filter(([path]) => compareEntryPaths(path, entry.path) > 0);
+    this.#expected = new Map(stillToCome);
+    for (const suffix of sidecarSuffixes) {
+      this.#expected.set(asByteString(`${entry.path}${suffix}`), { suffix, pageSizeBytes });
+    }
+  }
+
+  /** I9: storing it, or its `-shm`, would open and close it in this process, which takes the locks off a database the application has open. */
   #leaveHeld(entry: Entry, reason: string): undefined {
+    this.#expectSidecars(entry, 0);
     this.#problem(
       "unreadable",
       entry,
