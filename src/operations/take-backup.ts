@@ -8,13 +8,14 @@
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import { lastTrusted, suspectReason } from "../domain/guard.ts";
+import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import { ReferenceCheck } from "../source/reference-check.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
 import { collectReferences } from "./collect-references.ts";
 import type { OperationContext } from "./context.ts";
 import { type ImagePlace, openImagePlace } from "./image-place.ts";
-import type { Source } from "./requests.ts";
+import type { DatabaseSource, Source } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
 import { ScanProgress } from "./scan-progress.ts";
 import { openScratch } from "./scratch.ts";
@@ -46,6 +47,8 @@ export async function takeBackup(
   signal: AbortSignal,
 ): Promise<Backup> {
   const [startedAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
+  await using capturer = await context.openCapturer();
+  if (databasesOf(job).length > 0) capturer.prepare();
   const earlier = await context.vault.list(signal);
   await using scratch = await openScratch(context);
   await using images = await openImagePlace(context, scratch);
@@ -71,7 +74,7 @@ export async function takeBackup(
     signal,
   );
   run.defer(() => writer.abort());
-  const seen = await storeSource(context, job, { writer, images, log, scan }, signal);
+  const seen = await storeSource(context, job, { writer, capturer, images, log, scan }, signal);
   const last = lastTrusted(earlier, job.source.name, job.type);
   refuseIfNothing(job, seen, last);
   const facts = await gatherFacts(context, seen, last, signal);
@@ -92,6 +95,7 @@ export async function takeBackup(
 
 interface Run {
   readonly writer: BackupWriter;
+  readonly capturer: DatabaseCapturer;
   readonly images: ImagePlace;
   readonly log: RunLog;
   readonly scan: ScanProgress;
@@ -105,13 +109,11 @@ interface SeenSource {
 async function storeSource(
   context: OperationContext,
   job: BackupJob,
-  { writer, images: place, log, scan }: Run,
+  { writer, capturer, images: place, log, scan }: Run,
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
-  const wanted = type === "storage" ? [] : source.databases;
-  await using capturer = await context.openCapturer();
-  const databases = await captureDatabases(wanted, { check, capturer, images: place, log }, signal);
+  const databases = await captureDatabases(databasesOf(job), { check, capturer, images: place, log }, signal);
   const images = databases.flatMap(({ image }) => image ?? []);
   const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));
   log.onProblem = (problem) => references.noteProblem(problem);
@@ -141,6 +143,10 @@ async function storeSource(
   );
   await references.finish(signal);
   return { databases, folders };
+}
+
+function databasesOf({ source, type }: BackupJob): readonly DatabaseSource[] {
+  return type === "storage" ? [] : source.databases;
 }
 
 /** The backup to settle unchanged files against: the newest that holds one of the folders and can be read. */

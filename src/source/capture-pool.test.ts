@@ -29,3 +29,16 @@ test("CapturePool: who is aborted while waiting leaves the line to the others", 
   assert.equal(await third, first);
   pool.giveBack(await third);
 });
+
+test("CapturePool: a process that was prepared is the one that is taken, and there is only one", async () => {
+  await using pool = new CapturePool(2);
+  pool.prepare();
+  pool.prepare();
+  const [first, second] = [await pool.take(signal), await pool.take(signal)];
+  assert.notEqual(first, second);
+  pool.giveBack(first);
+  pool.prepare();
+  assert.equal(await pool.take(signal), first);
+  pool.giveBack(first);
+  pool.giveBack(second);
+});

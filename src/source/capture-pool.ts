@@ -22,6 +22,16 @@ export class CapturePool implements AsyncDisposable {
     this.#permits = limit;
   }
 
+  /** Starts a process ahead, if there is none: it takes 100 ms, in which its parent has other things to do. */
+  prepare(): void {
+    if (this.#closed || this.#idle.length + this.#busy.size > 0) return;
+    try {
+      this.#idle.push(new CaptureProcess());
+    } catch {
+      // Told to whoever takes one, if it still cannot be started then.
+    }
+  }
+
   /** A process for one task; give it back when the task is over. Waits while all are at work. */
   async take(signal: AbortSignal): Promise<CaptureProcess> {
     await this.#permit(signal);

@@ -43,6 +43,7 @@ export class CaptureProcess {
     };
     this.#child.once("exit", end);
     this.#child.on("error", end);
+    this.#holdProgram(false);
   }
 
   /** False when it ended; it can take no more tasks. */

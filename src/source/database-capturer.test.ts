@@ -350,3 +350,15 @@ test("capture() never writes over a file", async () => {
   await assert.rejects(made, (error) => isBackupError(error, "exists"));
   assert.equal(readFileSync(asked.imagePath, "utf8"), "mine");
 });
+
+test("lend() gives a capturer that works with the same processes and does not end them", async () => {
+  using folder = new AppFolder();
+  using _app = folder.open("wal");
+  await using owner = await openDatabaseCapturer({ processes: 1 });
+  owner.prepare();
+  const lent = owner.lend();
+  assertSound(imageOf(await lent.capture(request(folder, folder.path()), () => undefined, signal)));
+  await lent[Symbol.asyncDispose]();
+  const check = await owner.checkImage(join(folder.scratch, "image.db"), "quick_check", signal);
+  assert.ok(check.ok);
+});

@@ -38,13 +38,25 @@ export function openDatabaseCapturer(options: DatabaseCapturerOptions = {}): Pro
 }
 
 export class DatabaseCapturer implements AsyncDisposable {
+  readonly #options: DatabaseCapturerOptions;
   readonly #pool: CapturePool;
-  readonly #foundLimitMs: number | undefined;
+  readonly #isLent: boolean;
 
-  /** Made by {@link openDatabaseCapturer}. */
-  constructor(options: DatabaseCapturerOptions) {
-    this.#pool = new CapturePool(options.processes ?? defaultProcesses);
-    this.#foundLimitMs = options.foundLimitMs;
+  /** Made by {@link openDatabaseCapturer}; works with the processes of another where `lent` is given. */
+  constructor(options: DatabaseCapturerOptions, lent?: CapturePool) {
+    this.#options = options;
+    this.#pool = lent ?? new CapturePool(options.processes ?? defaultProcesses);
+    this.#isLent = lent !== undefined;
+  }
+
+  /** Starts a process, for a caller who will need one but has other things to do first. */
+  prepare(): void {
+    this.#pool.prepare();
+  }
+
+  /** A capturer with the same processes; disposing of it does not end them. */
+  lend(): DatabaseCapturer {
+    return new DatabaseCapturer(this.#options, this.#pool);
   }
 
   /**
@@ -118,7 +130,7 @@ export class DatabaseCapturer implements AsyncDisposable {
 
   /** Ends the processes; what they were at fails. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
+    if (!this.#isLent) await this.#pool[Symbol.asyncDispose]();
   }
 
   /** A stranger's file can make a process slow or bring it down; both are refusals, for the backup goes on. */
@@ -128,7 +140,7 @@ export class DatabaseCapturer implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<CaptureOutcome> {
     const process = await this.#pool.take(signal);
-    const tooLong = AbortSignal.timeout(this.#foundLimitMs ?? (await foundLimitMs(request)));
+    const tooLong = AbortSignal.timeout(this.#options.foundLimitMs ?? (await foundLimitMs(request)));
     try {
       const either = AbortSignal.any([signal, tooLong]);
       return await process.run("capture", request, { progress: onProgress }, either);

@@ -112,11 +112,14 @@ class RestoreRun {
   /** Everything that can fail, before anything is touched. */
   async #buildAside(): Promise<Staged> {
     const { signal } = this.#request;
-    const safety = await takeSafetyBackup(this.#context, this.#prepared, this.#log, signal);
+    await using capturer = await this.#context.openCapturer();
+    if (this.#prepared.layout.staged.some(({ target }) => target.kind === "database")) capturer.prepare();
+    // The same process captures what is there now and checks what takes its place.
+    const context = { ...this.#context, openCapturer: () => Promise.resolve(capturer.lend()) };
+    const safety = await takeSafetyBackup(context, this.#prepared, this.#log, signal);
     if (safety !== undefined) this.#journal = { ...this.#journal, safetyBackupId: safety.id };
     if (safety?.state !== "good") this.#journal = { ...this.#journal, onlyCopy: true };
     await this.#store.write(this.#journal);
-    await using capturer = await this.#context.openCapturer();
     const progress = new StageProgress(this.#log, bytesToWrite(this.#prepared));
     const parentMode = this.#request.target === undefined ? 0o755 : 0o700;
     const options = { capturer, progress, parentMode };
