@@ -6,7 +6,7 @@
  */
 
 import { constants } from "node:fs";
-import { lstat, mkdir, open } from "node:fs/promises";
+import { lstat, mkdir, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BackupError } from "../domain/error.ts";
 import { systemCode } from "./local-errors.ts";
@@ -40,10 +40,39 @@ export async function syncDirectory(path: string): Promise<void> {
  * @returns whether the folder itself was made, or was there already
  */
 export async function makeDurableDirectory(path: string): Promise<boolean> {
-  const first = await mkdir(path, { recursive: true, mode: directoryMode });
+  const first = await makeMissing(path);
   if (first === undefined) return false;
   for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
   return true;
+}
+
+/**
+ * Makes a folder and those missing above it; names the uppermost one made.
+ *
+ * Not by the recursive `mkdir` of Node.js, which never ends where a file system
+ * answers ENOENT below a folder that is there, as `/proc` and automounters do.
+ */
+async function makeMissing(path: string): Promise<string | undefined> {
+  const error = await makeOne(path);
+  if (error === undefined) return path;
+  if (systemCode(error) === "EEXIST" && (await stat(path)).isDirectory()) return undefined;
+  const parent = dirname(path);
+  if (systemCode(error) !== "ENOENT" || parent === path) throw error;
+  const first = await makeMissing(parent);
+  const again = await makeOne(path);
+  if (again === undefined) return first ?? path;
+  // Another run may have made it meanwhile.
+  if (systemCode(again) === "EEXIST" && (await stat(path)).isDirectory()) return first;
+  throw again;
+}
+
+async function makeOne(path: string): Promise<unknown> {
+  try {
+    await mkdir(path, { mode: directoryMode });
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 /** The folders below one root. Safe for many callers at once. */

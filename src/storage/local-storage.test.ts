@@ -58,6 +58,12 @@ test("openLocalStorage() makes a folder only when it is asked to, and never in p
   assert.equal(existsSync(missing), false);
   await (await reopen(missing, true)).put("x", bytesOf("x"), signal);
   assert.equal(readFileSync(join(missing, "x"), "utf8"), "x");
+  // /proc answers ENOENT although it is there: making folders in it must end.
+  await rejects(
+    reopen("/proc/no/vault", true),
+    "storage-unavailable",
+    /^Cannot open the vault folder \/proc/,
+  );
   await rejects(reopen(join(missing, "x"), true), "invalid-input", /: it is a file$/);
 });
 
