@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
-import { collect, gzipLevel, momentMs, positiveInteger, waitMs } from "./option-values.ts";
+import {
+  collect,
+  collectFilled,
+  filled,
+  gzipLevel,
+  momentMs,
+  positiveInteger,
+  waitMs,
+} from "./option-values.ts";
 
 const nowMs = new Date(2024, 5, 15, 12, 0, 0).getTime();
 
@@ -34,6 +42,13 @@ test("numbers out of range are usage errors", () => {
     () => waitMs("soon"),
     (error) => isBackupError(error, "invalid-input"),
   );
+});
+
+test("filled() and collectFilled() refuse an empty path, which would mean the current folder", () => {
+  assert.equal(filled("a b"), "a b");
+  assert.deepEqual(collectFilled("b", ["a"]), ["a", "b"]);
+  assert.throws(() => filled(""), /empty/);
+  assert.throws(() => collectFilled("", ["a"]), /empty/);
 });
 
 test("collect() keeps repeated values in order", () => {

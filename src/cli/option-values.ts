@@ -15,6 +15,20 @@ export function collect(value: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), value];
 }
 
+/**
+ * A path, or anything else that is never empty. `--target "$DIR"` with `DIR` unset must
+ * not mean the current folder.
+ */
+export function filled(value: string): string {
+  if (value !== "") return value;
+  throw new InvalidArgumentError("It is empty.");
+}
+
+/** {@link filled}, for an option that may be given several times. */
+export function collectFilled(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return collect(filled(value), previous);
+}
+
 /** A whole number of at least 1. */
 export function positiveInteger(value: string): number {
   const number = Number(value);

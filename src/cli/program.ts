@@ -7,7 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { toolVersion } from "../app/tool-version.ts";
 import type { CommandModule, Example, GlobalOptions, RunCommand } from "./command.ts";
-import { collect, waitMs } from "./option-values.ts";
+import { collectFilled, filled, waitMs } from "./option-values.ts";
 import { type CommandEntry, commandRegistry } from "./registry.ts";
 import type { Palette } from "./render/palette.ts";
 
@@ -60,11 +60,11 @@ const programExamples: readonly Example[] = [
 
 function addGlobalOptions(program: Command): void {
   program
-    .option("-d, --database <path>", "SQLite database to protect; repeatable", collect)
-    .option("-s, --storage <dir>", "folder of files to protect; repeatable", collect)
-    .option("--vault <dir>", "where backups are kept (default: backups, or as configured)")
-    .option("-c, --config <file>", "configuration (default: vertex-backup.yaml, if it is there)")
-    .option("--source <name>", "the app that is meant, where several are configured")
+    .option("-d, --database <path>", "SQLite database to protect; repeatable", collectFilled)
+    .option("-s, --storage <dir>", "folder of files to protect; repeatable", collectFilled)
+    .option("--vault <dir>", "where backups are kept (default: backups, or as configured)", filled)
+    .option("-c, --config <file>", "configuration (default: vertex-backup.yaml, if it is there)", filled)
+    .option("--source <name>", "the app that is meant, where several are configured", filled)
     .option("--lock-wait <duration>", "how long to wait for another run (default: 10m)", waitMs)
     .option("--json", "print one JSON document instead of text")
     .option("-q, --quiet", "print only errors, and what was asked for")

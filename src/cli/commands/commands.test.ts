@@ -55,6 +55,24 @@ test("restore prints one shape for a plan, a restore, an undo and a discard", as
   assert.notEqual((await json("--discard --yes"))["discarded"], null);
 });
 
+test("an empty path is a usage error and never the current folder", async () => {
+  using sandbox = new CliSandbox();
+  await sandbox.run("create");
+  const before = readFileSync("uploads/notes.txt", "utf8");
+  sandbox.write("uploads/notes.txt", "newer");
+  for (const line of [
+    "restore latest --yes --target ''",
+    "create --database ''",
+    "create --storage ''",
+    "list --vault ''",
+  ]) {
+    const refused = await sandbox.run(line);
+    assert.equal(refused.code, 2, line);
+    assert.match(refused.err, /argument '' is invalid\. It is empty\./);
+  }
+  assert.notEqual(readFileSync("uploads/notes.txt", "utf8"), before);
+});
+
 test("restore asks on a terminal with the figures of the plan, and does nothing without a yes", async () => {
   using sandbox = new CliSandbox();
   await sandbox.run("create");

@@ -11,7 +11,7 @@ import type { SourceOutcome } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, type OpenedManager, operationOptions } from "../command.ts";
 import { errorBody, errorLines, reportError } from "../error-report.ts";
 import { type ExitCode, exitCodeOfState } from "../exit-codes.ts";
-import { collect, gzipLevel, typeOption } from "../option-values.ts";
+import { collect, collectFilled, gzipLevel, typeOption } from "../option-values.ts";
 import { renderCreated } from "../render/created.ts";
 
 interface CreateOptions {
@@ -47,7 +47,7 @@ export const createCommand: CommandModule = {
       .option("--exclude-caches", "leave out folders that hold a CACHEDIR.TAG")
       .option("--integrity-check", "check captured databases thoroughly instead of quickly")
       .option("--level <n>", "gzip level, 1 (fast) to 9 (small); default 6", gzipLevel)
-      .option("--tag <tag>", "give the backup a tag; repeatable", collect)
+      .option("--tag <tag>", "give the backup a tag; repeatable", collectFilled)
       .option("--no-rotate", "do not remove old backups afterwards")
       .action((options: CreateOptions) => run((context) => create(context, options)));
   },
