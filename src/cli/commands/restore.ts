@@ -15,7 +15,7 @@ import type { RestoreRequest } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { collect, typeOption } from "../option-values.ts";
+import { collect, filled, typeOption } from "../option-values.ts";
 import { changeLines, planLines, restoredLines, type SafetyPlace } from "../render/restore.ts";
 import { safeText } from "../render/safe-text.ts";
 
@@ -52,7 +52,7 @@ export const restoreCommand: CommandModule = {
     command
       .argument("[backup]", "id, the beginning of one, latest, or the path of a backup file")
       .addOption(typeOption("which latest is meant"))
-      .option("--target <dir>", "restore into this folder instead of to where it was")
+      .option("--target <dir>", "restore into this folder instead of to where it was", filled)
       .addOption(new Option("--only <part>", "restore only this part").choices(["database", "storage"]))
       .option(
         "-i, --include <pattern>",
@@ -164,7 +164,8 @@ async function undo(
     () => ({ plan: null, restored: null, undone: toSnakeCase(result), discarded: null }),
     () => [
       context.output.palette.green("The last restore is undone"),
-      ...result.restored.map((path) => `  ${safeText(path)} is back as it was`),
+      ...result.restored.map((path) => `  ${safeText(path)} is as it was before`),
+      "What was there until now is kept: restore --undo brings it back, restore --discard deletes it.",
     ],
   );
   return 0;

@@ -102,8 +102,10 @@ function countsLine(counts: Backup["counts"]): string {
 function databaseLine(database: BackupDatabase, palette: Palette): string {
   const { check } = database;
   const verdict = (check.ok ? palette.green : palette.red)(formatCheck(check));
-  const facts = `${formatBytes(database.sizeBytes)}, journal mode ${safeText(database.journalMode)}`;
-  return `${safeText(database.name)} from ${safeText(database.path)}, ${facts}, ${verdict}`;
+  // Of a file without metadata nobody knows where it was and how it was written.
+  const place = database.path === "" ? "" : ` from ${safeText(database.path)}`;
+  const mode = database.journalMode === "unknown" ? "" : `, journal mode ${safeText(database.journalMode)}`;
+  return `${safeText(database.name)}${place}, ${formatBytes(database.sizeBytes)}${mode}, ${verdict}`;
 }
 
 function section(title: string, lines: readonly string[], palette: Palette): string[] {

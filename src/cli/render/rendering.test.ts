@@ -204,14 +204,34 @@ test("a finished restore says how to take it back", () => {
   ]);
 });
 
+test("a finished restore of a file without checksums does not claim to be verified", () => {
+  const backup = sampleBackup({ state: "unverified" });
+  const result = { backup, restoreId: "r1", targets: [], filesWritten: 1, bytesWritten: 10 };
+  const [line = ""] = restoredLines({ ...result, previousState: [], warnings: [] }, plain);
+  assert.match(line, /: 1 file, 10 B written; nothing to verify them against$/);
+});
+
 test("show says nothing of source, duration and maker where they are not known", () => {
-  const foreign = sampleBackup({ source: "", host: "", durationMs: 0, toolVersion: "", state: "unverified" });
+  const [database] = sampleBackup().databases;
+  const unread = {
+    path: "",
+    journalMode: "unknown",
+    check: { method: "not-run", ok: true, messages: [] },
+  } as const;
+  const foreign = sampleBackup({
+    ...{ source: "", host: "", durationMs: 0, toolVersion: "", state: "unverified" },
+    databases: [{ ...database!, ...unread }],
+  });
   const lines = renderBackup(foreign, "/srv/backups", nowMs, plain);
   assert.deepEqual(
     lines.filter((line) => /^ {2}(source|took|made by)/.test(line)),
     [],
   );
   assert.ok(lines.some((line) => line.startsWith("  time ")));
+  assert.ok(
+    lines.some((line) => /^ {2}databases +app\.db, [0-9.]+ [KM]?B, not checked$/.test(line)),
+    lines.join("\n"),
+  );
 });
 
 test("verify names each damage and says so in one last line", () => {

@@ -87,9 +87,11 @@ export function changeLines(plan: RestorePlan, palette: Palette): string[] {
 /** What a restore did, and how to take it back. */
 export function restoredLines(result: RestoreResult, palette: Palette): string[] {
   const written = `${formatQuantity(result.filesWritten, "file")}, ${formatBytes(result.bytesWritten)}`;
-  const { safetyBackupId, previousState } = result;
+  const { backup, safetyBackupId, previousState } = result;
+  const verdict =
+    backup.state === "unverified" ? "written; nothing to verify them against" : "written and verified";
   return [
-    palette.green(`Restored ${safeText(result.backup.id)}: ${written} written and verified`),
+    palette.green(`Restored ${safeText(backup.id)}: ${written} ${verdict}`),
     ...result.targets.map(({ path }) => `  ${safeText(path)}`),
     ...(safetyBackupId === undefined ? [] : [`Safety backup: ${safeText(safetyBackupId)}`]),
     ...(previousState.length === 0

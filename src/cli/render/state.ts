@@ -20,9 +20,9 @@ export function formatState(backup: Backup, palette: Palette): string {
   return backup.stateReason === "" ? state : `${state}: ${safeText(backup.stateReason)}`;
 }
 
-/** `quick_check ok`, `quick_check: wrong # of entries in index i`, or `not checked: file is not a database`. */
+/** `quick_check ok`, `not checked`, `quick_check: wrong # of entries in index i`, or `not checked: file is not a database`. */
 export function formatCheck({ method, ok, messages }: DatabaseCheck): string {
-  if (ok) return `${method} ok`;
   const name = method === "not-run" ? "not checked" : method;
+  if (ok) return method === "not-run" ? name : `${name} ok`;
   return messages.length === 0 ? `${name}: failed` : `${name}: ${safeText(messages.join("; "))}`;
 }
