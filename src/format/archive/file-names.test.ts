@@ -33,6 +33,15 @@ test("object names are those of the layout", () => {
   assert.equal(metadataName("full_backup_20240101_120000"), "full/full_backup_20240101_120000.json");
 });
 
+test("parseObjectName() refuses days and times that do not exist", () => {
+  const read = (stamp: string) => parseObjectName(`database/db_backup_${stamp}.db`);
+  assert.equal(read("20240229_235959")?.stamp, "20240229_235959");
+  for (const bad of ["99999999_999999", "20230229_120000", "20241301_120000", "20240100_120000"])
+    assert.equal(read(bad), undefined, bad);
+  for (const bad of ["20240101_240000", "20240101_126000", "20240101_120060"])
+    assert.equal(read(bad), undefined, bad);
+});
+
 const stamps = fc
   .record({ ms: fc.integer({ min: 0, max: 4_000_000_000_000 }), attempt: fc.integer({ min: 1, max: 999 }) })
   .map(({ ms, attempt }) => stampCandidate(ms, attempt));

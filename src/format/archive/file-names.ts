@@ -114,13 +114,24 @@ export function makeLabel(databaseOwnName: string, taken: ReadonlySet<string>): 
   for (let n = 2; ; n++) if (!taken.has(`${label}-${n}`)) return `${label}-${n}`;
 }
 
+/** Is this a day and a time that exist? A file named `db_backup_99999999_999999.db` is somebody else's, not the newest backup. */
+function isMoment(stamp: string): boolean {
+  const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = (stampPattern.exec(stamp) ?? [])
+    .slice(1, 7)
+    .map(Number);
+  const daysOfMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return (
+    month >= 1 && month <= 12 && day >= 1 && day <= daysOfMonth && hours < 24 && minutes < 60 && seconds < 60
+  );
+}
+
 /** Reads an object's name back; undefined for every name this program and the Python original would not make. */
 export function parseObjectName(name: string): ObjectName | undefined {
   const match = namePattern.exec(name);
   if (match === null) return undefined;
   const [, folder = "", word = "", stamp = "", suffix = ""] = match;
   const type = typeOfWord.get(word);
-  if (type === undefined || places[type].folder !== `${folder}/`) return undefined;
+  if (type === undefined || places[type].folder !== `${folder}/` || !isMoment(stamp)) return undefined;
   if (suffix === "json") return { type, stamp, role: "metadata", label: "" };
   if (type === "storage") return storageObject(stamp, suffix);
   if (type === "full") return undefined;
