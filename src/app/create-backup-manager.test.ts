@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isBackupError } from "../domain/error.ts";
 import { loadAccountNames } from "../source/account-names.ts";
 import { createLiveApp } from "../testing/live-app.ts";
 import { createBackupManager } from "./create-backup-manager.ts";
@@ -17,4 +27,49 @@ test("createBackupManager() has archives name owners as well as number them, as 
   const names = loadAccountNames();
   const owner = `${names.user(uid) || uid}/${names.group(gid) || gid}`;
   for (const line of listing.trim().split("\n")) assert.equal(line.split(/\s+/)[1], owner, line);
+});
+
+test("createBackupManager() says that it makes a vault, once, and makes none where one has been", async () => {
+  await using app = createLiveApp();
+  const warnings: string[] = [];
+  const observer = { progress() {}, problem() {}, warning: (text: string) => warnings.push(text) };
+  const create = async (): Promise<unknown> => {
+    await using manager = createBackupManager(app.configuration, { observer });
+    return await manager.backupDatabase();
+  };
+  await create();
+  await create();
+  assert.deepEqual(warnings, [`Made a new vault in ${app.vault}`]);
+
+  // As an unmounted backup disk leaves it.
+  renameSync(app.vault, `${app.vault}-elsewhere`);
+  mkdirSync(app.vault);
+  const refused = await create().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(isBackupError(refused, "storage-unavailable"), String(refused));
+  assert.deepEqual(readdirSync(app.vault), []);
+  const remembered = /delete (\S+) first/.exec(refused.hint ?? "")?.[1] ?? "";
+  assert.equal(readFileSync(remembered, "utf8"), `${app.vault}\n`);
+
+  rmdirSync(app.vault);
+  await assert.rejects(create(), /there was one, and now there is none/);
+  assert.equal(existsSync(app.vault), false);
+
+  rmSync(remembered);
+  await create();
+  assert.equal(warnings.length, 2);
+});
+
+test("createBackupManager() goes on where backups are but the vault's marker was moved away", async () => {
+  await using app = createLiveApp();
+  const warnings: string[] = [];
+  const observer = { progress() {}, problem() {}, warning: (text: string) => warnings.push(text) };
+  for (const expected of [1, 1]) {
+    await using manager = createBackupManager(app.configuration, { observer });
+    await manager.backupDatabase();
+    assert.equal(warnings.length, expected, warnings.join("\n"));
+    rmSync(join(app.vault, ".vertex", "vault.json"));
+  }
 });

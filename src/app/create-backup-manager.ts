@@ -5,7 +5,7 @@
  * @module
  */
 
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
@@ -15,10 +15,13 @@ import { BackupManager } from "../operations/backup-manager.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
 import { loadAccountNames } from "../source/account-names.ts";
+import { makeDurableDirectory } from "../storage/local-directories.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
+import type { Vault } from "../vault/vault.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
+import { hasVaultMarker, refuseIfKnown, rememberVault } from "./known-vaults.ts";
 import { defaultStateDirectory } from "./state-directory.ts";
 import { toolVersion } from "./tool-version.ts";
 
@@ -66,6 +69,8 @@ class LocalContexts implements ContextProvider {
   readonly #stateDirectory: string;
   #opened: Promise<OperationContext> | undefined;
   #state: Promise<void> | undefined;
+  /** Was a vault made that nobody has been told of yet? */
+  #madeVault = false;
 
   constructor(configuration: ManagerConfiguration, sources: readonly Source[], clock: Clock) {
     this.#configuration = configuration;
@@ -75,12 +80,19 @@ class LocalContexts implements ContextProvider {
     this.#stateDirectory = resolve(configuration.state ?? defaultStateDirectory(process.env));
   }
 
-  async open(access: Access, signal: AbortSignal): Promise<OperationContext> {
+  async open(
+    access: Access,
+    signal: AbortSignal,
+    warn: (message: string) => void,
+  ): Promise<OperationContext> {
     const context = await this.#context(access, signal);
     if (access !== "vault") {
       this.#state ??= makeStateDirectories(context);
       await this.#state;
     }
+    if (access === "create") await rememberVault(this.#stateDirectory, this.#vaultDirectory);
+    if (this.#madeVault) warn(`Made a new vault in ${this.#vaultDirectory}`);
+    this.#madeVault = false;
     return context;
   }
 
@@ -118,12 +130,10 @@ class LocalContexts implements ContextProvider {
   async #connect(create: boolean, signal: AbortSignal): Promise<OperationContext> {
     const machine = readThisMachine();
     const clock = this.#clock;
-    const storage = await openLocalStorage(this.#vaultDirectory, { create, machine });
-    const ownerNames = loadAccountNames();
-    const vault = await openArchiveVault(
-      { storage, machine, clock, toolVersion, create, ownerNames },
-      signal,
-    );
+    const isNew = create && !(await this.#isThere(signal));
+    if (isNew) await refuseIfKnown(this.#stateDirectory, this.#vaultDirectory);
+    const vault = await this.#openVault(create, signal);
+    this.#madeVault ||= isNew;
     return {
       vault,
       sources: this.sources,
@@ -142,6 +152,29 @@ class LocalContexts implements ContextProvider {
       openCapturer: async () => (await import("../source/database-capturer.ts")).openDatabaseCapturer(),
     };
   }
+
+  async #openVault(create: boolean, signal: AbortSignal): Promise<Vault> {
+    const machine = readThisMachine();
+    const storage = await openLocalStorage(this.#vaultDirectory, { create, machine });
+    const ownerNames = loadAccountNames();
+    return await openArchiveVault(
+      { storage, machine, clock: this.#clock, toolVersion, create, ownerNames },
+      signal,
+    );
+  }
+
+  /** Is there a vault already? Makes nothing. */
+  async #isThere(signal: AbortSignal): Promise<boolean> {
+    if (await hasVaultMarker(this.#vaultDirectory)) return true;
+    try {
+      // The folder of the Python original is a vault without one.
+      await using _vault = await this.#openVault(false, signal);
+      return true;
+    } catch (error) {
+      if (isBackupError(error, "not-found")) return false;
+      throw error;
+    }
+  }
 }
 
 async function makeStateDirectories(context: OperationContext): Promise<void> {
@@ -152,7 +185,7 @@ async function makeStateDirectories(context: OperationContext): Promise<void> {
 /** Copies of databases and previous states lie here: nobody else may look in. */
 async function makePrivate(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDurableDirectory(directory);
     await chmod(directory, 0o700);
   } catch (error) {
     throw unusable(directory, error);

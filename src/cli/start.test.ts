@@ -51,7 +51,8 @@ test("Ctrl-C cancels a running create, which leaves nothing behind and ends with
   const [code] = (await once(child, "exit")) as [number | null];
   assert.equal(code, 130, await err);
   assert.equal(await out, "");
-  const [status, ...rest] = (await err).split("\n");
+  const [made, status, ...rest] = (await err).split("\n");
+  assert.match(made!, /^warning: Made a new vault/);
   assert.match(status!, /^(starting|capturing|checking|looking|storing)/);
   assert.match(rest.join("\n"), /Cancelling and cleaning up/);
   for (const folder of ["database", "storage", "full", ".vertex/locks", ".vertex/staging"]) {

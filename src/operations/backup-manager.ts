@@ -382,7 +382,7 @@ export class BackupManager implements AsyncDisposable {
     const signal = request.signal ?? new AbortController().signal;
     const observer = bothObservers(this.#observer, request.observer);
     signal.throwIfAborted();
-    const context = await this.#contexts.open(access, signal);
+    const context = await this.#contexts.open(access, signal, (message) => observer.warning(message));
     return await operation(context, { ...request, signal, observer });
   }
 }

@@ -45,8 +45,14 @@ export interface OperationContext {
 export interface ContextProvider extends AsyncDisposable {
   /** As in the context; known before anything is opened. */
   readonly sources: readonly Source[];
-  /** The context, opened on the first call and shared by later ones. @throws {BackupError} `not-found` if there is no vault and `access` is not `create` */
-  open(access: Access, signal: AbortSignal): Promise<OperationContext>;
+  /**
+   * The context, opened on the first call and shared by later ones.
+   *
+   * @param warn Is told what people should know of how it was opened: that a vault was made
+   * @throws {BackupError} `not-found` if there is no vault and `access` is not `create`;
+   *   `storage-unavailable` if there was one and is none any more
+   */
+  open(access: Access, signal: AbortSignal, warn: (message: string) => void): Promise<OperationContext>;
 }
 
 /**
