@@ -42,18 +42,9 @@ export async function selectEntries(
   if (rules === undefined && include.length > 0) throw emptyPatterns(include);
   const matches = (entry: StoredEntry): boolean =>
     rules === undefined || rules(fullPath(entry), isFolder(entry));
-  const bytesByRoot = new Map<string, number>();
-  const leading = new Set<string>();
-  const links = new Map<string, string>();
-  if (folders) {
-    for await (const entry of reader.entries(signal)) {
-      if (!matches(entry)) continue;
-      bytesByRoot.set(entry.root, (bytesByRoot.get(entry.root) ?? 0) + entry.sizeBytes);
-      if (rules === undefined) continue;
-      addLeading(leading, entry);
-      if (entry.hardLinkTo !== undefined) links.set(entryKey(entry.root, entry.path), entry.hardLinkTo);
-    }
-  }
+  const found: Found = { bytesByRoot: new Map(), leading: new Set(), links: new Map() };
+  if (folders) await findSelected(found, reader, matches, rules !== undefined, signal);
+  const { bytesByRoot, leading, links } = found;
   const detachedLinks: ReadonlyMap<string, StoredEntry> =
     links.size === 0 ? new Map() : await detach(reader, links, matches, signal);
   // A further name has no size of its own; one that becomes a file does.
@@ -67,6 +58,31 @@ export async function selectEntries(
     bytesByRoot,
     detachedLinks,
   };
+}
+
+/** What one pass over the entries finds of the selected ones. */
+interface Found {
+  readonly bytesByRoot: Map<string, number>;
+  /** Keys of the folders above selected entries; only of a partial selection. */
+  readonly leading: Set<string>;
+  /** From the key of a selected further name to the path of the first; only of a partial selection. */
+  readonly links: Map<string, string>;
+}
+
+async function findSelected(
+  found: Found,
+  reader: BackupReader,
+  matches: (entry: StoredEntry) => boolean,
+  partial: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const entry of reader.entries(signal)) {
+    if (!matches(entry)) continue;
+    found.bytesByRoot.set(entry.root, (found.bytesByRoot.get(entry.root) ?? 0) + entry.sizeBytes);
+    if (!partial) continue;
+    addLeading(found.leading, entry);
+    if (entry.hardLinkTo !== undefined) found.links.set(entryKey(entry.root, entry.path), entry.hardLinkTo);
+  }
 }
 
 /** Names an entry among all of a backup. */
