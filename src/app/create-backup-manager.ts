@@ -18,6 +18,7 @@ import { loadAccountNames } from "../source/account-names.ts";
 import { makeDurableDirectory } from "../storage/local-directories.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
+import { absentVault } from "../vault/absent-vault.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
 import type { Vault } from "../vault/vault.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
@@ -85,7 +86,7 @@ class LocalContexts implements ContextProvider {
     signal: AbortSignal,
     warn: (message: string) => void,
   ): Promise<OperationContext> {
-    const context = await this.#context(access, signal);
+    const context = await this.#contextFor(access, signal);
     if (access !== "vault") {
       this.#state ??= makeStateDirectories(context);
       await this.#state;
@@ -101,6 +102,18 @@ class LocalContexts implements ContextProvider {
     this.#opened = undefined;
     const context = await opened?.catch(() => undefined);
     await context?.vault[Symbol.asyncDispose]();
+  }
+
+  /** B5: a backup file from elsewhere is restored on a machine that has no vault, and that restore is undone there. */
+  async #contextFor(access: Access, signal: AbortSignal): Promise<OperationContext> {
+    try {
+      return await this.#context(access, signal);
+    } catch (error) {
+      if (access !== "state" || !isBackupError(error, "not-found")) throw error;
+      const vault = absentVault(this.#vaultDirectory, error);
+      // Not kept: the next call may find a vault.
+      return { ...this.#facts(vault), vaultDirectory: undefined, ownDirectories: [this.#stateDirectory] };
+    }
   }
 
   async #context(access: Access, signal: AbortSignal): Promise<OperationContext> {
@@ -128,18 +141,20 @@ class LocalContexts implements ContextProvider {
   }
 
   async #connect(create: boolean, signal: AbortSignal): Promise<OperationContext> {
-    const machine = readThisMachine();
-    const clock = this.#clock;
     const isNew = create && !(await this.#isThere(signal));
     if (isNew) await refuseIfKnown(this.#stateDirectory, this.#vaultDirectory);
     const vault = await this.#openVault(create, signal);
     this.#madeVault ||= isNew;
+    return this.#facts(vault);
+  }
+
+  #facts(vault: Vault): OperationContext {
     return {
       vault,
       sources: this.sources,
       retention: this.#configuration.retention ?? defaultRetention,
-      clock,
-      machine,
+      clock: this.#clock,
+      machine: readThisMachine(),
       stateDirectory: this.#stateDirectory,
       scratchDirectory: join(this.#stateDirectory, "scratch"),
       vaultDirectory: this.#vaultDirectory,

@@ -54,6 +54,7 @@ const planSchema = z
     removed: z.int(),
     newer: z.int().describe("of the changed and removed: files newer than the backup"),
     bytes_to_write: z.number(),
+    safety_backup: z.boolean().describe("whether what is there is backed up first"),
     changes: list(
       z.object({
         path: z.string(),

@@ -172,6 +172,8 @@ export interface RestorePlan {
   /** Of the changed and removed: files newer than the backup. */
   readonly newer: number;
   readonly bytesToWrite: number;
+  /** Will what is there be backed up first? Not where no vault can be written to; it is kept beside its target all the same. */
+  readonly safetyBackup: boolean;
   /** Up to 1,000 paths with what happens to them, for `--dry-run`. */
   readonly changes: readonly RestoreChange[];
   readonly warnings: readonly string[];

@@ -153,6 +153,7 @@ const plan = {
   removed: 1,
   newer: 1,
   bytesToWrite: 1_500_000,
+  safetyBackup: true,
   changes: [
     { path: "app.db", change: "change", newer: true },
     { path: hostile, change: "remove", newer: false },

@@ -60,6 +60,7 @@ function figureLines(plan: RestorePlan, palette: Palette): string[] {
 function safetyLine(plan: RestorePlan, safety: SafetyPlace): string {
   const replaced = plan.targets.filter((target) => target.exists);
   if (replaced.length === 0) return "nothing is there yet, so no safety backup is needed";
+  if (!plan.safetyBackup) return "no safety backup is taken; what is replaced is kept beside it";
   const names = replaced.map((target) => safeText(target.name)).join(", ");
   return `first a safety backup (${safetyType(replaced)}) of ${names} is taken into ${safeText(safety.vault)}`;
 }

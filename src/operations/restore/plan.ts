@@ -33,9 +33,11 @@ export async function comparePrepared(
     else await compareFolder(context, prepared, staged, counts, request.signal);
   }
   const { added, changed, unchanged, removed, newer, changes } = counts;
+  const targets = targetPlans(prepared.layout);
   return {
     backup: prepared.backup,
-    targets: targetPlans(prepared.layout),
+    targets,
+    safetyBackup: !context.vault.readOnly && targets.some(({ exists }) => exists),
     ...{ added, changed, unchanged, removed, newer, changes },
     bytesToWrite: bytesToWrite(prepared),
     warnings: [...prepared.warnings, ...useWarnings(prepared)],

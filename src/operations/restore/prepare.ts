@@ -104,6 +104,7 @@ async function prepareOpened(
     keep,
   });
   const warnings = [
+    ...(placed.some(({ place }) => place.state !== "absent") ? safetyWarnings(context) : []),
     ...chosen.warnings,
     ...warningsOf(
       backup,
@@ -146,6 +147,14 @@ async function databasesToKeep(
     if (!replaced.has(path) && (await realDisk.exists(path))) kept.push(...withSidecars(path));
   }
   return kept;
+}
+
+/** What is there stays beside its target, by renames: so it needs no space counted. */
+function safetyWarnings({ vault }: OperationContext): readonly string[] {
+  if (!vault.readOnly) return [];
+  return [
+    `No vault can be written to in ${vault.location}, so no safety backup is taken: what is replaced is kept beside it, which takes no further space`,
+  ];
 }
 
 function warningsOf(backup: Backup, databases: readonly string[]): readonly string[] {

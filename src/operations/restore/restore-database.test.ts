@@ -280,6 +280,41 @@ test("restoreDatabase() takes a file of the original, warns, and keeps mode and 
   assert.deepEqual(readFileSync(loose), readFileSync(stored), "the file restored from is not touched");
 });
 
+test("restoreBackup() takes a file of the original where there is no vault, says so, and can be undone", async () => {
+  await using app = createLiveApp();
+  let stored = "";
+  {
+    await using manager = createBackupManager(app.configuration);
+    const { backup } = await manager.backupDatabase();
+    stored = join(app.vault, backup.files.find((file) => file.role === "database")?.name ?? "");
+  }
+  const loose = join(app.directory, "db_backup_20230101_120000.db");
+  renameSync(stored, loose);
+  rmSync(app.vault, { recursive: true });
+  spoil(app.database);
+  const before = readFileSync(app.database);
+  await using manager = createBackupManager({
+    ...app.configuration,
+    state: join(app.directory, "new-state"),
+  });
+  const plan = await manager.planRestore({ backup: loose });
+  assert.equal(plan.safetyBackup, false);
+  assert.match(plan.warnings.join(), /no safety backup is taken: what is replaced is kept beside it/);
+  await assert.rejects(manager.restoreBackup({ backup: loose, live: true }), (error) =>
+    isBackupError(error, "unsafe"),
+  );
+  const result = await manager.restoreBackup({ backup: loose }, plan);
+  assert.equal(sumIn(app, app.database), totalBalance);
+  assert.equal(result.safetyBackupId, undefined);
+  assert.equal(result.previousState.length, 1);
+  await manager.undoRestore();
+  assert.deepEqual(readFileSync(app.database), before);
+  await assert.rejects(manager.restoreBackup({ backup: "latest" }), /vault.*does not exist/);
+  assert.equal(existsSync(app.vault), false, "nothing but create makes a vault");
+  await manager.backupDatabase();
+  assert.equal((await manager.planRestore({ backup: loose })).safetyBackup, true);
+});
+
 test("restoreDatabase() cancelled before the swap leaves everything as it was", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);

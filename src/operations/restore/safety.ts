@@ -38,7 +38,8 @@ export async function takeSafetyBackup(
 ): Promise<Backup | undefined> {
   const source = await sourceOf(context, prepared, signal);
   if (source.databases.length + source.folders.length === 0) return undefined;
-  const backup = await takeOrWarn(context, source, log, signal);
+  // Said in the plan already.
+  const backup = context.vault.readOnly ? undefined : await takeOrWarn(context, source, log, signal);
   requireLive(prepared, backup);
   return backup;
 }
