@@ -15,6 +15,8 @@ import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } f
 /** A configuration is written by hand; what is larger is some other file. */
 const fileSizeBytesMax = 1024 * 1024;
 
+const keysHint = "docs/configuration.md lists every key of the file.";
+
 const path = z.string().min(1);
 const count = z.number().int().min(1);
 
@@ -90,7 +92,7 @@ export function readConfigurationFile(
       },
     );
   }
-  const parsed = document.safeParse(yaml.toJS() ?? {});
+  const parsed = document.safeParse(expand(file, yaml) ?? {});
   if (!parsed.success) throw refusal(file, parsed.error, yaml, lines);
   const base = dirname(file);
   const { vault, sources, retention, state } = parsed.data;
@@ -100,6 +102,20 @@ export function readConfigurationFile(
     ...(retention === undefined ? {} : { retention: withoutUndefined(retention) }),
     sources: (sources ?? []).map((given) => convertSource(given, base)),
   };
+}
+
+/** Aliases that multiply each other would fill the memory; the parser counts them. */
+function expand(file: string, yaml: Document): unknown {
+  try {
+    return yaml.toJS();
+  } catch (error) {
+    throw notExpanded(file, error);
+  }
+}
+
+function notExpanded(file: string, cause: unknown): BackupError {
+  const message = `Cannot read configuration ${file}: ${firstLine(errorText(cause))}`;
+  return new BackupError("invalid-input", message, { cause, hint: keysHint });
 }
 
 function readText(file: string): string {
@@ -169,7 +185,7 @@ function refusal(file: string, error: z.ZodError, yaml: Document, lines: LineCou
   const where = keys.length === 0 ? "" : ` at ${keys.map(String).join(".")}`;
   return new BackupError("invalid-input", `Cannot read configuration ${file}:${line}: ${what}${where}`, {
     cause: error,
-    hint: "The README lists every key of the file.",
+    hint: keysHint,
   });
 }
 

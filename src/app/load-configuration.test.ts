@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -168,6 +168,28 @@ test("loadConfiguration() names the line of what it does not understand", async 
       text,
     );
   }
+});
+
+test("loadConfiguration() refuses aliases that multiply each other", async () => {
+  const lines = ["a: &a [x,x,x,x,x,x,x,x,x]"];
+  for (let i = 1; i < 10; i++) {
+    const [name, other] = [String.fromCharCode(97 + i), String.fromCharCode(96 + i)];
+    lines.push(`${name}: &${name} [${Array(9).fill(`*${other}`).join(",")}]`);
+  }
+  const config = write(`${lines.join("\n")}\n`);
+  await assert.rejects(
+    loadConfiguration({ config }, {}, "/srv"),
+    (error) => isBackupError(error, "invalid-input") && error.message.includes(config),
+  );
+});
+
+test("docs/configuration.md names every key", () => {
+  const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+  const source = readFileSync(new URL("./configuration-file.ts", import.meta.url), "utf8");
+  const schema = source.slice(0, source.indexOf("export function"));
+  const keys = Array.from(schema.matchAll(/\b([a-z_]+): (?:z\.|path\b|count\b)/g), (match) => match[1]!);
+  assert.ok(keys.includes("plain_files") && keys.includes("yearly"));
+  for (const key of keys) assert.match(page, new RegExp(`\\b${key}\\b`), key);
 });
 
 test("loadConfiguration() says when a named file is not there", async () => {
