@@ -52,7 +52,7 @@ function archiveBytes(parent: Backup | undefined): number {
 function tooLarge(location: string, freeBytes: number, neededBytes: number): BackupError {
   return new BackupError(
     "no-space",
-    `Cannot back up to ${location}: ${freeBytes} bytes are free, the databases need ${neededBytes}`,
+    `Cannot back up to ${location}: ${formatBytes(freeBytes)} are free, the databases need ${formatBytes(neededBytes)}`,
     {
       details: { free_bytes: freeBytes, needed_bytes: neededBytes },
       hint: "Free some space there, or let rotation keep fewer backups.",

@@ -35,7 +35,7 @@ export async function verifyBackup(
     const report = await verifyUnlessRemoved(context, backup, { capturer, observer: progress }, request);
     progress.finished(backup);
     if (report === undefined) continue;
-    if (!context.vault.readOnly && !report.unverified) await record(context, report, request.signal);
+    if (!context.vault.readOnly && !report.unverified) await recordOrWarn(context, report, request);
     reports.push(report);
   }
   return { ok: reports.every((report) => report.ok), reports };
@@ -108,6 +108,20 @@ async function verifyOne(
     },
     signal,
   );
+}
+
+/** What was found is worth more than the note of it: a full vault still gets its answer. */
+async function recordOrWarn(
+  context: OperationContext,
+  report: VerifyReport,
+  { observer, signal }: Started<VerifyRequest>,
+): Promise<void> {
+  try {
+    await record(context, report, signal);
+  } catch (error) {
+    if (!isBackupError(error, "no-space", "storage-unavailable")) throw error;
+    observer.warning(`What was found of ${report.id} could not be recorded in the vault: ${error.message}`);
+  }
 }
 
 /** Adds what was found and then removes older findings of this backup: there is never none. */

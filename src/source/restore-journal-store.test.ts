@@ -100,6 +100,16 @@ test("tryLockFile() is refused while anybody holds the lock, and not after the h
   });
 });
 
+test("tryLockFile() says what is wrong with a place it cannot lock in", async () => {
+  await inStore((_, directory) => {
+    assert.throws(
+      () => tryLockFile(join(directory, "none", "x.lock")),
+      (error) => isBackupError(error, "storage-unavailable") && error.message.includes("none/x.lock"),
+    );
+    return Promise.resolve();
+  });
+});
+
 test("isRestoreLeftover() knows the names of restores and no others", () => {
   const id = journal.id;
   for (const name of [`.a.vertex-restore-${id}`, `.vertex-previous-${id}`])

@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { incompressible } from "../../bench/data.ts";
 import { createBackupManager } from "../../src/app/create-backup-manager.ts";
 import { isBackupError } from "../../src/domain/error.ts";
+import { silentObserver } from "../../src/domain/progress.ts";
 import type { BackupManager } from "../../src/operations/backup-manager.ts";
 
 let work: string;
@@ -30,6 +39,17 @@ afterEach(() => {
 
 function manage(vault: string, state = join(work, "state")): BackupManager {
   return createBackupManager({ vault, state, sources: [{ name: "app", storage: [uploads] }] });
+}
+
+/** Leaves not one byte free. */
+function fill(path: string): void {
+  for (const size of [1 << 16, 4096, 1]) {
+    try {
+      for (;;) appendFileSync(path, Buffer.alloc(size, 1));
+    } catch {
+      // Full for pieces of this size.
+    }
+  }
 }
 
 function filesBelow(directory: string): string[] {
@@ -68,6 +88,37 @@ test("restore onto a disk too small for it says so before anything is touched", 
   );
   assert.deepEqual(filesBelow(small), [join(small, "uploads", "precious.txt")]);
   assert.equal(readFileSync(join(small, "uploads", "precious.txt"), "utf8"), "keep me");
+});
+
+test("verify of a vault without a free byte gives its answer, and warns that it could not be noted", async () => {
+  const vault = join(small, "backups");
+  await using manager = manage(vault);
+  const { backup } = await manager.createBackup();
+  fill(join(small, "filler"));
+  const warnings: string[] = [];
+  const observer = { ...silentObserver, warning: (text: string) => void warnings.push(text) };
+  const { ok } = await manager.verifyBackup({ backup: backup.id, observer });
+  assert.equal(ok, true);
+  assert.match(warnings.join(), /could not be recorded in the vault: .*full/);
+});
+
+test("restore where the state folder is on a full disk, or nothing may be written, says so and names the folder", async () => {
+  await using manager = manage(join(work, "backups"), join(small, "state"));
+  const { backup } = await manager.createBackup();
+  fill(join(small, "filler"));
+  const target = join(work, "restored");
+  await assert.rejects(
+    manager.restoreBackup({ backup: backup.id, target }),
+    (error) => isBackupError(error, "no-space") && error.message.includes(small),
+  );
+  rmSync(join(small, "filler"));
+  execFileSync("mount", ["-o", "remount,ro", small]);
+  await using elsewhere = manage(join(work, "backups"));
+  await assert.rejects(
+    elsewhere.restoreBackup({ backup: backup.id, target: join(small, "restored") }),
+    (error) =>
+      isBackupError(error, "unsafe") && error.message.startsWith(`Cannot build a restore in ${small}: `),
+  );
 });
 
 test("a vault on a read-only medium can be listed, verified and restored from, and refuses a create by name", async () => {

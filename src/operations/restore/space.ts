@@ -7,6 +7,7 @@
 import { statfs } from "node:fs/promises";
 import { type ByteString, byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
+import { formatBytes } from "../../domain/units.ts";
 import { deviceOf } from "../../source/mounts.ts";
 import type { PreparedRestore } from "./prepare.ts";
 
@@ -40,7 +41,7 @@ async function check(path: ByteString, bytes: number): Promise<void> {
   if (bytes <= free || bsize === 0) return;
   throw new BackupError(
     "no-space",
-    `Cannot restore to ${byteStringToDisplay(path)}: ${free} bytes are free, ${bytes} are needed`,
+    `Cannot restore to ${byteStringToDisplay(path)}: ${formatBytes(free)} are free, ${formatBytes(bytes)} are needed`,
     {
       details: { free_bytes: free, needed_bytes: bytes },
       hint: "The new state is built beside the old one, which is kept: free some space, or discard the state an earlier restore kept.",

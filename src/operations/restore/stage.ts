@@ -7,9 +7,14 @@
 
 import { mkdir, rename } from "node:fs/promises";
 import { posix } from "node:path";
-import { type ByteString, byteStringToPath, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import {
+  type ByteString,
+  byteStringToDisplay,
+  byteStringToPath,
+  byteStringToUtf8,
+} from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, errorText } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/database-capturer.ts";
 import { isInside } from "../../source/restore-journal.ts";
 import { realDisk } from "../../source/swap-disk.ts";
@@ -66,7 +71,26 @@ export async function stageTargets(
 async function makeContainers({ layout }: PreparedRestore): Promise<void> {
   const containers = new Set(layout.areas.map((area) => area.container));
   for (const { imagePath } of layout.live) containers.add(posix.dirname(imagePath) as ByteString);
-  for (const container of containers) await mkdir(byteStringToPath(container), { mode: 0o700 });
+  for (const container of containers) {
+    await mkdir(byteStringToPath(container), { mode: 0o700 }).catch((error: unknown) => {
+      throw cannotBuildBeside(container, error);
+    });
+  }
+}
+
+function cannotBuildBeside(container: ByteString, cause: unknown): BackupError {
+  const folder = byteStringToDisplay(posix.dirname(container) as ByteString);
+  const code = (cause as NodeJS.ErrnoException).code ?? "";
+  const isForbidden = ["EACCES", "EPERM", "EROFS"].includes(code);
+  const state = isForbidden ? "this user may not write there" : errorText(cause);
+  return new BackupError(
+    code === "ENOSPC" ? "no-space" : "unsafe",
+    `Cannot build a restore in ${folder}: ${state}`,
+    {
+      cause,
+      hint: "What is restored is built beside what it replaces: run as a user who may write there, or restore elsewhere with --target.",
+    },
+  );
 }
 
 /** Makes what leads to the place where a target is built, and for a folder that place itself. */
