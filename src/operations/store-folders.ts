@@ -11,6 +11,7 @@ import { isBackupError } from "../domain/error.ts";
 import type { CaptureOutcome } from "../source/capture.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import { DatabaseFinder } from "../source/database-finder.ts";
+import { FoundBudget } from "../source/found-budget.ts";
 import { realBytePath, walkFolder } from "../source/walk-folder.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
@@ -52,10 +53,11 @@ export async function storeFolders(
   signal: AbortSignal,
 ): Promise<readonly StoredFolder[]> {
   const skip = skippedPaths(context, options.declaredPaths);
+  const budget = new FoundBudget(context.clock);
   const stored: StoredFolder[] = [];
   for (const folder of folders) {
     signal.throwIfAborted();
-    stored.push(await storeFolder(folder, { ...options, skip }, signal));
+    stored.push(await storeFolder(folder, { ...options, skip, budget }, signal));
   }
   options.scan.end();
   return stored;
@@ -63,14 +65,14 @@ export async function storeFolders(
 
 async function storeFolder(
   folder: FolderSource,
-  options: StoreOptions & { readonly skip: ReadonlySet<ByteString> },
+  options: StoreOptions & { readonly skip: ReadonlySet<ByteString>; readonly budget: FoundBudget },
   signal: AbortSignal,
 ): Promise<StoredFolder> {
   const { writer, log, skip, scan, onEntry } = options;
   const report = log.problem.bind(log);
   const { name, path, excludes, oneFileSystem, excludeCaches, plainFiles } = folder;
   const capture = foundCapture(options);
-  const finder = new DatabaseFinder({ plainFiles, capture, report });
+  const finder = new DatabaseFinder({ plainFiles, capture, report, budget: options.budget });
   const walk = walkFolder(
     { root: { name, path }, excludes, oneFileSystem, excludeCaches, skip },
     report,

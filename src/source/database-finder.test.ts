@@ -6,8 +6,10 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import type { Problem } from "../domain/backup.ts";
 import { type ByteString, byteStringFromText } from "../domain/byte-string.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Entry } from "../domain/entry.ts";
 import type { CaptureOutcome } from "./capture.ts";
+import { FoundBudget, foundBudgetMs } from "./found-budget.ts";
 import { DatabaseFinder, type WalkedEntry } from "./database-finder.ts";
 import { walkFolder } from "./walk-folder.ts";
 
@@ -54,7 +56,7 @@ function captured(sizeBytes = 4096, ok = true): CaptureOutcome {
   };
 }
 
-function refused(reason: "not-a-database" | "busy" | "missing"): CaptureOutcome {
+function refused(reason: "not-a-database" | "busy" | "missing" | "too-slow"): CaptureOutcome {
   return { outcome: "refused", reason, message: `it is ${reason}` };
 }
 
@@ -62,6 +64,7 @@ interface FindOptions {
   readonly capture?: (path: ByteString) => CaptureOutcome;
   readonly plainFiles?: readonly string[];
   readonly settled?: (entry: Entry) => boolean;
+  readonly clock?: Clock;
   /** Entries handed over at a time. */
   readonly batch?: number;
 }
@@ -77,6 +80,7 @@ async function find(root: string, options: FindOptions = {}): Promise<Finding> {
       return options.capture?.(path) ?? captured();
     },
     report,
+    budget: new FoundBudget(options.clock ?? systemClock),
   });
   const walkOptions = {
     excludes: [],
@@ -226,4 +230,32 @@ test("DatabaseFinder never leaves to be read here what this process has open, no
     busy.problems.map(({ kind }) => kind),
     ["unreadable"],
   );
+});
+
+test("DatabaseFinder opens no more databases when those it found took too long in all, and says so of each", async (t) => {
+  const root = makeRoot(t, Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`${n}.db`, database])));
+  let elapsed = 0;
+  const clock = { now: () => 0, elapsed: () => elapsed };
+  const findEach = (tookMs: number, outcome: CaptureOutcome): Promise<Finding> =>
+    find(root, {
+      clock,
+      capture: () => {
+        elapsed += tookMs;
+        return outcome;
+      },
+    });
+  const useless: readonly CaptureOutcome[] = [refused("too-slow"), captured(4096, false), captured()];
+  for (const outcome of useless) {
+    const slow = await findEach(foundBudgetMs / 3, outcome);
+    assert.ok(slow.asked.length === 3 || slow.asked.length === 4, `${slow.asked.length}`);
+    assert.equal(slow.names.length, 9, "all are stored");
+    const passedOver = slow.problems.filter(({ message }) =>
+      message.includes("found before it took too long"),
+    );
+    assert.equal(passedOver.length, 9 - slow.asked.length);
+    assert.deepEqual(new Set(passedOver.map(({ kind }) => kind)), new Set(["not-captured"]));
+  }
+  // Honest ones may take all night.
+  assert.equal((await findEach(5_000, captured())).asked.length, 9);
+  assert.equal((await findEach(foundBudgetMs, captured(1024 ** 4))).asked.length, 9);
 });

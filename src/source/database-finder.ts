@@ -17,6 +17,7 @@ import type { CapturedImage, CaptureOutcome } from "./capture.ts";
 import { displayEntryPath } from "./entry-path.ts";
 import { type PathRules, pathRules } from "./exclude-rules.ts";
 import { type OpenInodes, openInodesOfThisProcess, readFileHead } from "./file-head.ts";
+import type { FoundBudget } from "./found-budget.ts";
 import { isUnsyncedJournal } from "./live-sidecar.ts";
 import type { ReportProblem } from "./walk-folder.ts";
 
@@ -32,6 +33,8 @@ export interface DatabaseFinderOptions {
   /** Captures the database at this absolute path, with `trust: "found"`, in a child process. */
   readonly capture: (path: ByteString, entry: Entry, signal: AbortSignal) => Promise<CaptureOutcome>;
   readonly report: ReportProblem;
+  /** Shared by all finders of one backup. */
+  readonly budget: FoundBudget;
 }
 
 /** A smaller file cannot be a database: the smallest page has 512 bytes. */
@@ -143,7 +146,7 @@ export class DatabaseFinder {
     const { path } = entry.content;
     const head = readFileHead(path, entry.inode, this.#head.subarray(0, magicBytes), this.#openInodes());
     if (head === undefined || !isSqliteHeader(head.bytes)) return asItIs;
-    const outcome = await this.#options.capture(path, entry, signal);
+    const outcome = await this.#capture(path, entry, head.held, signal);
     this.#open = undefined;
     const reason = refusalOf(outcome);
     if (reason === undefined && outcome.outcome === "captured")
@@ -152,6 +155,20 @@ export class DatabaseFinder {
     if (head.held) return this.#leaveHeld(entry, reason ?? "");
     if (reason !== "") this.#problem("not-captured", entry, `Stored as an ordinary file: ${reason}`);
     return asItIs;
+  }
+
+  /** One that this process has open is no stranger's, and would be lost if it were not captured. */
+  async #capture(
+    path: ByteString,
+    entry: Entry,
+    held: boolean,
+    signal: AbortSignal,
+  ): Promise<CaptureOutcome> {
+    const { capture, budget } = this.#options;
+    if (held) return await capture(path, entry, signal);
+    if (!budget.isSpent) return await budget.charge(() => capture(path, entry, signal));
+    const message = "databases found before it took too long, so this one was not opened";
+    return { outcome: "refused", reason: "too-slow", message };
   }
 
   #captureDone(entry: Entry, image: CapturedImage): WalkedEntry {
