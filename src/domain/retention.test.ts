@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type BackupState, type BackupType, backupTypes } from "./backup.ts";
+import { parseDuration, subtractDuration } from "./duration.ts";
 import { isBackupError } from "./error.ts";
 import { checkRetentionRules, planRetention, type RetainedBackup, type RetentionRules } from "./retention.ts";
 
@@ -274,4 +275,40 @@ test("planRetention() decides each backup once, whatever order they come in", ()
       assert.deepEqual(ids(kept(backups.toReversed(), rules)), ids(kept(backups, rules)));
     }),
   );
+});
+
+test("planRetention() with `within` loses nothing that young to backups made while the clock was ahead", () => {
+  const ahead = fc.record({
+    days: fc.integer({ min: 400, max: 30_000 }),
+    count: fc.integer({ min: 1, max: 20 }),
+    /** Was the clock set right again before the rotation? */
+    corrected: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(someBackups, fc.constantFrom("2d", "9d", "3m", "1y"), ahead, (drawn, within, later) => {
+      const backups = made(drawn).map((b) => ({ ...b, state: "good" as const, source: "shop" }));
+      const aheadMs = newestMs + later.days * 24 * hourMs;
+      const wrong = backups
+        .slice(0, 1)
+        .flatMap(({ type }) =>
+          Array.from({ length: later.count }, (_, n) => backup(aheadMs + n * hourMs, { type })),
+        );
+      const stay = new Set(kept([...wrong, ...backups], { within }, later.corrected ? nowMs : aheadMs));
+      for (const group of Map.groupBy(backups, ({ type }) => type).values()) {
+        const oldestMs = subtractDuration(
+          Math.max(...group.map((b) => b.startedAtMs)),
+          parseDuration(within),
+        );
+        for (const b of group) assert.ok(b.startedAtMs < oldestMs || stay.has(b), String(b.startedAtMs));
+      }
+    }),
+  );
+});
+
+test("planRetention() with `within` lets go of what is before a gap once what is after it reaches as far", () => {
+  const before = [20, 21, 22, 30].map((day) => backup(newestMs - day * 24 * hourMs));
+  const after = (days: number): RetainedBackup[] => series(days, 24 * hourMs);
+  const [few, many] = [after(3), after(7)];
+  assert.deepEqual(kept([...few, ...before], { within: "5d" }), [...few, ...before.slice(0, 3)]);
+  assert.deepEqual(kept([...many, ...before], { within: "5d" }), many.slice(0, 6));
 });

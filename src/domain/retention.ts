@@ -16,7 +16,7 @@ export interface RetentionRules {
   readonly weekly?: number;
   readonly monthly?: number;
   readonly yearly?: number;
-  /** Everything younger than this, measured from the newest backup, e.g. `1y5m7d2h`. */
+  /** Everything younger than this, measured from the newest backup, e.g. `1y5m7d2h`; after a longer gap, for as long again, also from the one before it. */
   readonly within?: string;
 }
 
@@ -155,6 +155,11 @@ function pickByCount<B extends RetainedBackup>(
   }
 }
 
+/**
+ * Measured from the newest, and also from the newest before a gap longer than `within`, until what was
+ * made after the gap reaches as far: a clock that is set far ahead for a while, and then believes
+ * itself, must not make all that was there too old (I5).
+ */
 function pickWithin<B extends RetainedBackup>(
   newest: readonly B[],
   within: string | undefined,
@@ -162,8 +167,18 @@ function pickWithin<B extends RetainedBackup>(
 ): void {
   const first = newest[0];
   if (within === undefined || first === undefined) return;
-  const oldestMs = subtractDuration(first.startedAtMs, parseDuration(within));
-  for (const backup of newest) if (backup.startedAtMs >= oldestMs) keep(backup, "within");
+  const duration = parseDuration(within);
+  let oldestMs = subtractDuration(first.startedAtMs, duration);
+  let laterMs = first.startedAtMs;
+  let gaps = 0;
+  for (const backup of newest) {
+    const isGap = backup.startedAtMs < subtractDuration(laterMs, duration);
+    if (isGap && laterMs > oldestMs && gaps++ === 0)
+      oldestMs = subtractDuration(backup.startedAtMs, duration);
+    if (backup.startedAtMs < oldestMs) return;
+    keep(backup, "within");
+    laterMs = backup.startedAtMs;
+  }
 }
 
 /** Names the stretch of local time that `epochMs` lies in; two instants share it exactly if they share the name. */
