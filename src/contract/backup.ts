@@ -83,6 +83,10 @@ export const backupSchema: z.ZodType<BackupDocument> = z
       .enum(["good", "incomplete", "suspect", "damaged", "unverified"])
       .describe("how far it can be trusted"),
     state_reason: z.string().describe("one sentence on why it is not good; empty when it is"),
+    suspect: z
+      .boolean()
+      .exactOptional()
+      .describe("true on a suspect backup nobody has confirmed, damaged or not; else absent"),
     safety: z.boolean().describe("taken by itself before a restore"),
     pinned: z.boolean().describe("rotation leaves it alone"),
     tags: list(z.string()),

@@ -104,6 +104,8 @@ export interface Backup {
   readonly state: BackupState;
   /** One sentence on why the state is not `good`; empty when it is. */
   readonly stateReason: string;
+  /** Present and true on a suspect backup that nobody has confirmed, also where damage has taken the place of its state: rotation waits (I5). */
+  readonly suspect?: boolean;
   /** Taken before a restore; never counted or removed by rotation. */
   readonly safety: boolean;
   readonly pinned: boolean;

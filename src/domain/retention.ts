@@ -29,7 +29,16 @@ export const defaultRetention: RetentionRules = { last: 7, daily: 14, weekly: 8 
 /** What retention looks at in a backup. */
 export type RetainedBackup = Pick<
   Backup,
-  "id" | "source" | "type" | "startedAtMs" | "state" | "stateReason" | "safety" | "pinned" | "neverRemoved"
+  | "id"
+  | "source"
+  | "type"
+  | "startedAtMs"
+  | "state"
+  | "stateReason"
+  | "suspect"
+  | "safety"
+  | "pinned"
+  | "neverRemoved"
 >;
 
 export interface RetentionDecision<B> {
@@ -101,7 +110,7 @@ export function planRetention<B extends RetainedBackup>(
   const groups = Map.groupBy(counted, (backup) => `${backup.source}\n${backup.type}`);
   for (const group of groups.values()) {
     const keep = (backup: B, reason: KeepReason): unknown => reasons.get(backup)?.add(reason);
-    const suspect = group.find((backup) => backup.state === "suspect");
+    const suspect = group.find((backup) => backup.state === "suspect" || backup.suspect === true);
     if (suspect !== undefined) {
       held.push(heldSentence(suspect));
       for (const backup of group) keep(backup, "suspect holds rotation");

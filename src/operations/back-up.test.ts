@@ -133,6 +133,41 @@ test("createBackup() marks the backup suspect when a database is gone, and rotat
   assert.equal((await manager.rotateBackups()).removed.length, 2);
 });
 
+test("createBackup() has rotation wait for a suspect backup that is damaged as well (I5)", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  await using manager = createBackupManager(app.configuration);
+  const first = (await manager.createFullBackup()).backup;
+  rmSync(app.uploads, { recursive: true });
+  for (const suffix of ["-wal", "-shm"]) rmSync(app.database + suffix, { force: true });
+  writeFileSync(app.database, "no database any more".repeat(1000));
+  const { backup, rotation } = await manager.createFullBackup();
+  assert.deepEqual([backup.state, backup.suspect], ["damaged", true]);
+  assert.match(backup.stateReason, /app\.db failed its check.*; it is suspect as well: .*uploads/);
+  assert.equal(rotation?.held.length, 1);
+  const listed = await manager.getBackup(backup.id);
+  assert.deepEqual([listed.state, listed.suspect], ["damaged", true]);
+  // What lay in the folder before is all that is left of it.
+  assert.ok((await manager.listBackups()).some(({ id }) => id === first.id));
+  const confirmed = await manager.confirmBackup(backup.id);
+  assert.deepEqual([confirmed.state, confirmed.suspect], ["damaged", undefined]);
+  assert.deepEqual((await manager.rotateBackups({ dryRun: true })).held, []);
+  await assert.rejects(manager.confirmBackup(backup.id), (error) => isBackupError(error, "invalid-input"));
+});
+
+test("createBackup() keeps rotation waiting when a suspect backup is found damaged later (I5)", async () => {
+  await using app = createLiveApp({ retention: { last: 1 } });
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupStorage();
+  for (const n of [0, 1, 2]) rmSync(join(app.uploads, "2024", `${n}.txt`));
+  const { backup } = await manager.backupStorage();
+  const archive = backup.files.find(({ role }) => role === "archive")?.name ?? "";
+  writeFileSync(join(app.vault, archive), "x", { flag: "r+" });
+  assert.equal((await manager.verifyBackup({ backup: backup.id })).ok, false);
+  const listed = await manager.getBackup(backup.id);
+  assert.deepEqual([listed.state, listed.suspect], ["damaged", true]);
+  assert.equal((await manager.rotateBackups()).held.length, 1);
+});
+
 test("createBackup() marks the backup suspect when a database lost most of its content", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);

@@ -46,7 +46,7 @@ export async function confirmBackup(
   options: Started<ReferenceOptions>,
 ): Promise<Backup> {
   const backup = await find(context, reference, options);
-  if (backup.state !== "suspect") {
+  if (backup.suspect !== true) {
     throw new BackupError(
       "invalid-input",
       `Cannot confirm ${backup.id}: it is ${backup.state}, not suspect`,

@@ -92,6 +92,7 @@ function parseFields(fields: MetadataFields, id: string): BackupMetadata {
     state: fields.oneOf("state", ["good", "incomplete", "suspect", "damaged"]),
     stateReason: fields.text("state_reason"),
     incomplete: fields.flag("incomplete"),
+    ...(fields.has("suspect") ? { suspect: fields.flag("suspect") } : {}),
     safety: fields.flag("safety"),
     tags: fields.texts("tags", tagsMax),
     problems: fields.objects("problems", problemsMax, parseProblem),

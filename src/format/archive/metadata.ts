@@ -63,6 +63,8 @@ export interface BackupMetadata {
   readonly stateReason: string;
   /** Some file could not be read, whatever `state` says: what a suspect backup becomes when it is confirmed. */
   readonly incomplete: boolean;
+  /** Present and true where a `damaged` backup is suspect as well. */
+  readonly suspect?: boolean;
   readonly safety: boolean;
   readonly tags: readonly string[];
   readonly problems: readonly Problem[];
@@ -91,6 +93,7 @@ function documentOf(m: BackupMetadata): Readonly<Record<string, unknown>> {
     state: m.state,
     state_reason: cut(m.stateReason),
     incomplete: m.incomplete,
+    ...(m.suspect === true ? { suspect: true } : {}),
     safety: m.safety,
     tags: m.tags,
     counts: countsOf(m.counts),

@@ -165,7 +165,7 @@ type Scope = "full" | "database" | "storage";
 function stateOf(
   written: WrittenBackup,
   scope: Scope,
-): Pick<BackupMetadata, "state" | "stateReason" | "incomplete" | "problems" | "problemCount"> {
+): Pick<BackupMetadata, "state" | "stateReason" | "suspect" | "incomplete" | "problems" | "problemCount"> {
   const { archive, summary, databases } = written;
   const inArchive = scope === "database" ? [] : (archive?.problems ?? []);
   const inSummary = scope === "full" ? summary.problems : [];
@@ -178,6 +178,10 @@ function stateOf(
   const bad = scope === "storage" ? undefined : databases.find((database) => !database.check.ok);
   const suspect = scope === "full" ? summary.suspect(countsOf(written, "full"), sourceBytesOf(written)) : "";
   const rest = { incomplete, problems, problemCount };
+  if (bad !== undefined && suspect !== "") {
+    const stateReason = `${failedCheck(bad)}; it is suspect as well: ${suspect}`;
+    return { state: "damaged", stateReason, suspect: true, ...rest };
+  }
   if (bad !== undefined) return { state: "damaged", stateReason: failedCheck(bad), ...rest };
   if (suspect !== "") return { state: "suspect", stateReason: suspect, ...rest };
   if (incomplete)

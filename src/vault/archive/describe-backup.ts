@@ -37,6 +37,7 @@ export function describeOurs(metadata: BackupMetadata, metadataSizeBytes: number
     durationMs: metadata.durationMs,
     state: metadata.state,
     stateReason: metadata.stateReason,
+    ...(metadata.state === "suspect" || metadata.suspect === true ? { suspect: true } : {}),
     safety: metadata.safety,
     pinned: false,
     tags: metadata.tags,
@@ -152,8 +153,10 @@ export function withRecords(backup: Backup, incomplete: boolean, facts: Recorded
     stateReason = facts.damaged.message || `verification found damage ${facts.damaged.at}`;
   }
   const { verifiedAt } = facts;
+  const { suspect, ...rest } = backup;
   return {
-    ...backup,
+    ...rest,
+    ...(suspect === true && facts.confirmed === undefined ? { suspect } : {}),
     state,
     stateReason,
     pinned: facts.pinned,
