@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createBackupManager } from "../app/create-backup-manager.ts";
+import { isBackupError } from "../domain/error.ts";
 import { silentObserver } from "../domain/progress.ts";
 
 test("createBackup() is not kept from its work by a restore journal that nobody can read, and says so", async () => {
@@ -26,6 +27,57 @@ test("createBackup() is not kept from its work by a restore journal that nobody 
     assert.equal(backup.state, "good");
     assert.match(warnings.join("\n"), /interrupted restore could not be completed or taken back/);
     await assert.rejects(manager.restoreBackup({ backup: backup.id, target: join(work, "out") }));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+});
+
+test("a restore that cannot be finished keeps no other from being finished, and stops restores to its own targets only", async () => {
+  const work = mkdtempSync(join(tmpdir(), "vertex-backup-recover-"));
+  try {
+    const state = join(work, "state");
+    const uploads = join(work, "uploads");
+    mkdirSync(uploads);
+    mkdirSync(join(state, "restores"), { recursive: true });
+    writeFileSync(join(uploads, "a.txt"), "hello");
+    const write = (id: string, target: string, container: string): void => {
+      const area = { place: work, container, staging: container, previous: `${container}-previous` };
+      const slot = { name: "x", arrives: true, database: false };
+      const journal = {
+        ...{
+          formatVersion: 1,
+          id,
+          kind: "restore",
+          state: "building",
+          startedAtMs: 0,
+          backupId: "x",
+          live: [],
+        },
+        owner: { host: "h", bootId: "b", pid: 1, pidNamespace: "n" },
+        areas: [{ ...area, targets: [target], slots: [slot] }],
+      };
+      writeFileSync(join(state, "restores", `${id}.json`), JSON.stringify(journal));
+    };
+    const stuck = join(work, "stuck");
+    // A path longer than the kernel takes can neither be looked at nor removed.
+    write("20260101_000000-0badc0", stuck, `${"d/".repeat(2100)}x`);
+    write("20260102_000000-0badc0", join(work, "other"), join(work, "building"));
+    mkdirSync(join(work, "building"));
+    const configuration = {
+      vault: join(work, "backups"),
+      state,
+      sources: [{ name: "app", storage: [uploads] }],
+    };
+    await using manager = createBackupManager(configuration);
+    const warnings: string[] = [];
+    const observer = { ...silentObserver, warning: (message: string) => void warnings.push(message) };
+    const { backup } = await manager.createBackup({ observer });
+    assert.match(warnings.join("\n"), /could not be completed or taken back/);
+    assert.equal(existsSync(join(work, "building")), false);
+    await manager.restoreBackup({ backup: backup.id, target: join(work, "out") });
+    await assert.rejects(manager.restoreBackup({ backup: backup.id, target: stuck }), (error) =>
+      isBackupError(error, "locked"),
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

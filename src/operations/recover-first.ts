@@ -9,12 +9,13 @@ import { errorText } from "../domain/error.ts";
 import { journalIds } from "../source/restore-journal-names.ts";
 import type { Access, OperationContext } from "./context.ts";
 import type { RunOptions, Started } from "./requests.ts";
-import { recoverInterruptedRestores } from "./verbs.ts";
+import { recoverWherePossible } from "./verbs.ts";
 
 /**
- * A restore that can neither be finished nor taken back stops only what works on restores:
- * lists must work for users who cannot read the state folder, and a source that is being
- * backed up must not go without a backup because of it.
+ * A restore that can neither be finished nor taken back stops only restores to the same
+ * targets. Journals that cannot be read stop what works on restores: lists must work for
+ * users who cannot read the state folder, and a source that is being backed up must not go
+ * without a backup because of it.
  */
 export async function recoverFirst(
   context: OperationContext,
@@ -23,13 +24,19 @@ export async function recoverFirst(
 ): Promise<void> {
   try {
     if ((await journalIds(context.stateDirectory)).length === 0) return;
-    for (const { restoreId, direction, targets } of await recoverInterruptedRestores(context, signal)) {
+    const { recovered, failures } = await recoverWherePossible(context, signal);
+    for (const error of failures) observer.warning(notFinished(error));
+    for (const { restoreId, direction, targets } of recovered) {
       const outcome = direction === "forward" ? "completed" : "taken back";
       observer.warning(`Restore ${restoreId}, which was interrupted, was ${outcome}: ${targets.join(", ")}`);
     }
   } catch (error) {
     signal.throwIfAborted();
     if (access === "state") throw error;
-    observer.warning(`An interrupted restore could not be completed or taken back: ${errorText(error)}`);
+    observer.warning(notFinished(error));
   }
+}
+
+function notFinished(error: unknown): string {
+  return `An interrupted restore could not be completed or taken back: ${errorText(error)}`;
 }

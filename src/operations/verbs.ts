@@ -38,6 +38,9 @@ export const pinBackup: typeof pinning.pinBackup = lazy(async () => (await impor
 export const unpinBackup: typeof pinning.unpinBackup = lazy(
   async () => (await import("./pin.ts")).unpinBackup,
 );
+export const recoverWherePossible: typeof recovering.recoverWherePossible = lazy(
+  async () => (await import("./restore/recover.ts")).recoverWherePossible,
+);
 export const recoverInterruptedRestores: typeof recovering.recoverInterruptedRestores = lazy(
   async () => (await import("./restore/recover.ts")).recoverInterruptedRestores,
 );

@@ -72,7 +72,13 @@ export const realDisk: SwapDisk = {
   },
 
   async removeTree(path) {
-    await rm(byteStringToPath(path), { recursive: true, force: true });
+    const place = byteStringToPath(path);
+    const remove = (): Promise<void> => rm(place, { recursive: true, force: true });
+    await remove().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENAMETOOLONG") throw error;
+      await makeShallow(path);
+      await remove();
+    });
   },
 
   async removeEmptyDirectories(path) {
@@ -104,6 +110,31 @@ export const realDisk: SwapDisk = {
     await syncDirectory(dirname(path));
   },
 };
+
+/** Half of what Linux takes as a path, so that what lies in a directory at this depth can still be named. */
+const pathBytesMax = 2048;
+
+/**
+ * Moves what lies too deep in a tree to its top. A tree that was renamed may have become
+ * deeper than a path can say: a file with a path of 4,095 bytes lies below a longer name now.
+ */
+async function makeShallow(tree: ByteString): Promise<void> {
+  const waiting = [tree];
+  for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
+    const children = await readdir(byteStringToPath(directory), { withFileTypes: true, encoding: "buffer" });
+    for (const child of children) {
+      if (!child.isDirectory()) continue;
+      const path = asByteString(`${directory}/${child.name.toString("latin1")}`);
+      if (path.length <= pathBytesMax) {
+        waiting.push(path);
+        continue;
+      }
+      const shallow = asByteString(`${tree}/.deep-${randomBytes(8).toString("hex")}`);
+      await rename(byteStringToPath(path), byteStringToPath(shallow));
+      waiting.push(shallow);
+    }
+  }
+}
 
 async function syncDirectory(path: ByteString | string): Promise<void> {
   const directory = await open(

@@ -49,10 +49,23 @@ export async function refuseOverlap(store: RestoreJournalStore, journal: Restore
     if (other.state === "kept" || other.id === journal.id) continue;
     const shared = journalTargets(other).find((path) => wanted.some((own) => pathsOverlap(own, path)));
     if (shared === undefined) continue;
-    throw new BackupError("locked", `Cannot restore to ${shared}: another restore is at work there`, {
-      retryable: true,
-      details: { restore_id: other.id, host: other.owner.host, pid: other.owner.pid },
-      hint: `Wait for process ${other.owner.pid} on ${other.owner.host} to end.`,
-    });
+    using abandoned = await store.lock(other.id);
+    throw abandoned === undefined ? atWork(shared, other) : unfinished(shared, other);
   }
+}
+
+function atWork(target: string, { id, owner }: RestoreJournal): BackupError {
+  return new BackupError("locked", `Cannot restore to ${target}: another restore is at work there`, {
+    retryable: true,
+    details: { restore_id: id, host: owner.host, pid: owner.pid },
+    hint: `Wait for process ${owner.pid} on ${owner.host} to end.`,
+  });
+}
+
+function unfinished(target: string, { id }: RestoreJournal): BackupError {
+  return new BackupError("locked", `Cannot restore to ${target}: restore ${id} there is not finished`, {
+    retryable: true,
+    details: { restore_id: id },
+    hint: "The warning before this says what keeps it from being finished; remove that cause and try again.",
+  });
 }

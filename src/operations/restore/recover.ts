@@ -21,25 +21,51 @@ export interface RecoveredRestore {
   readonly targets: readonly string[];
 }
 
+/** What {@link recoverWherePossible} did. */
+export interface Recovery {
+  readonly recovered: readonly RecoveredRestore[];
+  /** One for each restore that can neither be finished nor taken back now; nothing of it is lost. */
+  readonly failures: readonly unknown[];
+}
+
 /**
  * Finishes every restore whose process ended before it did. One that is still running is
  * left alone. Costs one look at a folder where there is nothing to do.
  *
- * @throws {BackupError} if one can neither be finished nor taken back now; nothing is lost
+ * @throws {BackupError} if one can neither be finished nor taken back now, after the others; nothing is lost
  */
 export async function recoverInterruptedRestores(
   context: OperationContext,
   signal: AbortSignal,
 ): Promise<readonly RecoveredRestore[]> {
+  const { recovered, failures } = await recoverWherePossible(context, signal);
+  if (failures.length > 0) throw failures[0];
+  return recovered;
+}
+
+/**
+ * The same, but one that cannot be finished now keeps no other from it: the journals are
+ * those of all apps of this user, and claiming refuses the targets of an unfinished one.
+ */
+export async function recoverWherePossible(
+  context: OperationContext,
+  signal: AbortSignal,
+): Promise<Recovery> {
   const store = openJournals(context);
   const tools = recoveryTools(context, store, () => undefined, signal);
   const recovered: RecoveredRestore[] = [];
+  const failures: unknown[] = [];
   for (const journal of await store.list()) {
     signal.throwIfAborted();
-    const outcome = journal.state === "kept" ? undefined : await recoverOne(journal, tools);
-    if (outcome !== undefined) recovered.push(outcome);
+    try {
+      const outcome = journal.state === "kept" ? undefined : await recoverOne(journal, tools);
+      if (outcome !== undefined) recovered.push(outcome);
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(error);
+    }
   }
-  return recovered;
+  return { recovered, failures };
 }
 
 /** The journals of this machine. */

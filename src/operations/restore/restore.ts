@@ -20,7 +20,7 @@ import { claimTargets, newRestoreId } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { comparePrepared, swappedDatabases } from "./plan.ts";
 import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
-import { openJournals, recoverInterruptedRestores, recoveryTools } from "./recover.ts";
+import { openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { takeSafetyBackup } from "./safety.ts";
 import { bytesToWrite, refuseIfTooLarge } from "./space.ts";
 import { type Staged, stageTargets } from "./stage.ts";
@@ -53,7 +53,7 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { signal } = request;
   const log = new RunLog(request.observer, context.clock);
-  await recoverInterruptedRestores(context, signal);
+  await recoverWherePossible(context, signal);
   // I4: nobody removes the backup that is being restored while its safety backup is made.
   await using _held = await context.vault.hold(signal);
   const pinned =

@@ -33,7 +33,7 @@ import { RunLog } from "../run-log.ts";
 import { claimTargets, newRestoreId, refuseOverlap } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { extractDatabase } from "./live.ts";
-import { openJournals, recoverInterruptedRestores, recoveryTools } from "./recover.ts";
+import { openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { takeSafetyOf } from "./safety.ts";
 
 export interface UndoRequest extends RunOptions {
@@ -54,7 +54,7 @@ export async function undoRestore(
   request: Started<UndoRequest>,
 ): Promise<UndoResult> {
   const { signal } = request;
-  await recoverInterruptedRestores(context, signal);
+  await recoverWherePossible(context, signal);
   const store = openJournals(context);
   const kept = await findKept(store, request.restoreId);
   if (request.force !== true) refuseInUse(swappedPaths(kept));
@@ -89,7 +89,7 @@ export async function discardPreviousState(
   request: Started<UndoRequest>,
 ): Promise<readonly string[]> {
   const { signal, restoreId } = request;
-  await recoverInterruptedRestores(context, signal);
+  await recoverWherePossible(context, signal);
   const store = openJournals(context);
   return await store.exclusively(async () => {
     const kept = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
