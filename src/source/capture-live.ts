@@ -26,6 +26,11 @@ import { captureScratch } from "./capture-scratch.ts";
  * A journal that a live writer just removed looks hot for a moment too.
  */
 const hotJournalStableMs = 250;
+/**
+ * How far beyond the deadline a journal that looks hot is followed: several times what it takes to
+ * believe in one, for it may have turned up late. One that never stays the same is not waited for.
+ */
+const hotJournalGraceMs = 2_000;
 const retryMs = 20;
 
 /** Captures, or says why not. @throws {BackupError} `no-space`, and what is not the database's fault */
@@ -42,9 +47,8 @@ export async function captureLive(
     const attempt = await attemptOnce(resolved, suspicion);
     if (attempt.result !== "again") return await conclude(resolved, attempt);
     await removeImage(request.imagePath);
-    const hot = attempt.hotJournal && suspicion.note(resolved);
-    if (!hot && !attempt.hotJournal) suspicion.clear();
-    if (clock.elapsed() > deadline && !suspicion.pending && !hot) {
+    const hot = suspicion.note(resolved, attempt.hotJournal);
+    if (clock.elapsed() > deadline + (suspicion.pending ? hotJournalGraceMs : 0)) {
       return refuse(request, attempt.reason, attempt.message);
     }
     if (!hot) await sleep(retryMs);
@@ -67,7 +71,8 @@ class JournalSuspicion {
   }
 
   /** Answers whether it is certain now. */
-  note(context: CaptureContext): boolean {
+  note(context: CaptureContext, looksHot: boolean): boolean {
+    if (!looksHot) return this.#clear();
     const same = this.#first !== undefined && sameFile(this.#first.files.journal, context.files.journal);
     if (!same) {
       this.#first = context;
@@ -77,9 +82,10 @@ class JournalSuspicion {
     return this.confirmed;
   }
 
-  clear(): void {
+  #clear(): false {
     this.#first = undefined;
     this.confirmed = false;
+    return false;
   }
 }
 
