@@ -46,6 +46,7 @@ export type {
   BackUpAllRequest,
   BackUpRequest,
   BackUpResult,
+  KeptRestore,
   ListRequest,
   ReferenceOptions,
   RestoreChange,

@@ -15,6 +15,7 @@ import type {
   BackUpAllRequest,
   BackUpRequest,
   BackUpResult,
+  KeptRestore,
   ListRequest,
   ReferenceOptions,
   RestorePlan,
@@ -239,6 +240,21 @@ export class BackupManager implements AsyncDisposable {
    */
   restoreStorage(request: Omit<RestoreRequest, "only">): Promise<RestoreResult> {
     return this.restoreBackup({ ...request, only: "storage" });
+  }
+
+  /**
+   * The restore that `undoRestore` or `discardPreviousState` would be about; undefined if
+   * nothing is kept. One state directory serves all apps of a user, so ask before you undo.
+   *
+   * @throws {BackupError} `not-found` for an id that names no restore
+   * @example
+   * ```ts
+   * const kept = await manager.findKeptRestore();
+   * console.log(kept?.restoreId, kept?.targets);
+   * ```
+   */
+  findKeptRestore(options: UndoRequest = {}): Promise<KeptRestore | undefined> {
+    return this.#run("state", options, verbs.findKeptRestore);
   }
 
   /**

@@ -207,6 +207,17 @@ export interface RestoreResult {
   readonly warnings: readonly string[];
 }
 
+/** A restore that can be taken back, because what it replaced is kept. */
+export interface KeptRestore {
+  readonly restoreId: string;
+  readonly startedAtMs: number;
+  readonly backupId: string;
+  /** It is itself the undo of a restore: taking it back brings the restored state again. */
+  readonly isUndo: boolean;
+  /** Absolute paths. */
+  readonly targets: readonly string[];
+}
+
 export interface UndoResult {
   readonly restoreId: string;
   /** Absolute paths that are back as they were. */

@@ -53,6 +53,9 @@ export const restore: typeof restoring.restore = lazy(
 export const discardPreviousState: typeof undoing.discardPreviousState = lazy(
   async () => (await import("./restore/undo.ts")).discardPreviousState,
 );
+export const findKeptRestore: typeof undoing.findKeptRestore = lazy(
+  async () => (await import("./restore/undo.ts")).findKeptRestore,
+);
 export const undoRestore: typeof undoing.undoRestore = lazy(
   async () => (await import("./restore/undo.ts")).undoRestore,
 );

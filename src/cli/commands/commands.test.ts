@@ -75,6 +75,28 @@ test("an empty path is a usage error and never the current folder", async () => 
   assert.notEqual(readFileSync("uploads/notes.txt", "utf8"), before);
 });
 
+test("restore --undo and --discard name what they are about, and change nothing with --dry-run", async () => {
+  using sandbox = new CliSandbox();
+  await sandbox.run("create");
+  assert.match((await sandbox.run("restore --undo --dry-run")).out, /^Nothing is kept/);
+  sandbox.write("uploads/notes.txt", "newer");
+  await sandbox.run("restore latest --yes");
+  for (const option of ["--undo", "--discard"]) {
+    const dry = await sandbox.run(`restore ${option} --dry-run --yes`);
+    assert.equal(dry.code, 0);
+    assert.match(
+      dry.out,
+      /what the restore of full_backup_\S+ at .* replaced:\n {2}.*app\.db\n {2}.*uploads\n$/,
+    );
+    const asked = await sandbox.run(`restore ${option}`, { terminalWidth: 100, input: "n\n" });
+    assert.equal(asked.code, 130);
+    assert.match(asked.err, /uploads\n\n(?:Undo|Delete) it\? /);
+  }
+  assert.equal(readFileSync("uploads/notes.txt", "utf8"), "hello\n");
+  assert.equal((await sandbox.run("restore --undo --yes")).code, 0);
+  assert.equal(readFileSync("uploads/notes.txt", "utf8"), "newer");
+});
+
 test("restore asks on a terminal with the figures of the plan, and does nothing without a yes", async () => {
   using sandbox = new CliSandbox();
   await sandbox.run("create");

@@ -16,7 +16,7 @@ import { type CommandContext, type CommandModule, operationOptions } from "../co
 import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { collect, filled, typeOption } from "../option-values.ts";
-import { changeLines, planLines, restoredLines, type SafetyPlace } from "../render/restore.ts";
+import { changeLines, keptLines, planLines, restoredLines, type SafetyPlace } from "../render/restore.ts";
 import { safeText } from "../render/safe-text.ts";
 
 interface RestoreOptions {
@@ -151,14 +151,38 @@ async function requestOf(
   };
 }
 
+/**
+ * Says which restore is meant, and asks. The last one may be that of another app, so it is named;
+ * what comes back pins it, so that what is done is what was agreed to.
+ */
+async function announce(
+  context: CommandContext,
+  manager: BackupManager,
+  options: RestoreOptions,
+  verb: string,
+  question: string,
+): Promise<{ readonly restoreId?: string }> {
+  const kept = await manager.findKeptRestore(operationOptions(context));
+  context.progress.clear();
+  const lines = keptLines(kept, verb, context.io.clock.now());
+  if (options.dryRun === true) {
+    const untouched = { plan: null, restored: null, undone: null, discarded: null };
+    context.output.answer(
+      () => untouched,
+      () => lines,
+    );
+  } else if (options.yes !== true && kept !== undefined) await confirmOrRefuse(context, lines, question);
+  return kept === undefined ? {} : { restoreId: kept.restoreId };
+}
+
 async function undo(
   context: CommandContext,
   manager: BackupManager,
   options: RestoreOptions,
 ): Promise<ExitCode> {
-  const text = ["This brings back what the last restore replaced."];
-  if (options.yes !== true) await confirmOrRefuse(context, text, "Undo it?");
-  const result = await manager.undoRestore(operationOptions(context));
+  const kept = await announce(context, manager, options, "brings back", "Undo it?");
+  if (options.dryRun === true) return 0;
+  const result = await manager.undoRestore({ ...operationOptions(context), ...kept });
   context.progress.clear();
   context.output.report(
     () => ({ plan: null, restored: null, undone: toSnakeCase(result), discarded: null }),
@@ -176,9 +200,9 @@ async function discard(
   manager: BackupManager,
   options: RestoreOptions,
 ): Promise<ExitCode> {
-  const text = ["This deletes what the last restore replaced. It cannot be undone afterwards."];
-  if (options.yes !== true) await confirmOrRefuse(context, text, "Delete it?");
-  const gone = await manager.discardPreviousState(operationOptions(context));
+  const kept = await announce(context, manager, options, "deletes for good", "Delete it?");
+  if (options.dryRun === true) return 0;
+  const gone = await manager.discardPreviousState({ ...operationOptions(context), ...kept });
   context.progress.clear();
   context.output.report(
     () => ({ plan: null, restored: null, undone: null, discarded: gone }),

@@ -7,7 +7,7 @@
 
 import type { BackupType } from "../../domain/backup.ts";
 import { formatBytes, formatCount, formatQuantity } from "../../domain/units.ts";
-import type { RestoreChange, RestorePlan, RestoreResult } from "../../operations/requests.ts";
+import type { KeptRestore, RestoreChange, RestorePlan, RestoreResult } from "../../operations/requests.ts";
 import { formatMoment } from "./moment.ts";
 import type { Paint, Palette } from "./palette.ts";
 import { safeText } from "./safe-text.ts";
@@ -104,5 +104,16 @@ export function restoredLines(result: RestoreResult, palette: Palette): string[]
           "Delete it with: vertex-backup restore --discard",
         ]),
     ...result.warnings.map((warning) => palette.yellow(`warning: ${safeText(warning)}`)),
+  ];
+}
+
+/** What an undo or a discard is about. */
+export function keptLines(kept: KeptRestore | undefined, verb: string, nowMs: number): string[] {
+  if (kept === undefined) return ["Nothing is kept of an earlier restore."];
+  const { startedAtMs, backupId, isUndo, targets } = kept;
+  const what = isUndo ? "the undo of a restore" : "the restore";
+  return [
+    `This ${verb} what ${what} of ${safeText(backupId)} at ${formatMoment(startedAtMs, nowMs)} replaced:`,
+    ...targets.map((path) => `  ${safeText(path)}`),
   ];
 }

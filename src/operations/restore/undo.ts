@@ -26,9 +26,9 @@ import {
 import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
 import { stagingName } from "../../source/staging-names.ts";
 import { realDisk } from "../../source/swap-disk.ts";
-import { carryOut, discardKept, finishJournal } from "../../source/swap-recovery.ts";
+import { carryOut, discardKept } from "../../source/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
-import type { RunOptions, Started, UndoResult } from "../requests.ts";
+import type { KeptRestore, RunOptions, Started, UndoResult } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
 import { claimTargets, newRestoreId, refuseOverlap } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
@@ -62,7 +62,8 @@ export async function undoRestore(
   await using _held = await context.vault.hold(signal);
   const journal = await undoJournal(context, kept);
   using _claim = await claimTargets(store, journal, signal);
-  const tools = recoveryTools(context, store, (text) => log.warning(text), signal);
+  const warn = log.warning.bind(log);
+  const tools = recoveryTools(context, store, warn, signal);
   let staged = journal;
   try {
     if (kept.live.length > 0) staged = await stageLive(context, journal, kept, log, signal);
@@ -71,7 +72,7 @@ export async function undoRestore(
     signal.throwIfAborted();
     if (request.force !== true) refuseInUse(swappedPaths(kept));
   } catch (error) {
-    await finishJournal(journal, tools);
+    await abandonRestore(journal, tools, warn);
     throw error;
   }
   await carryOut(staged, tools);
@@ -97,6 +98,19 @@ export async function discardPreviousState(
     await refuseOverlap(store, kept);
     return (await discardKept(kept, { store, disk: realDisk })).map(byteStringToDisplay);
   }, signal);
+}
+
+/** The restore that an undo or a discard would be about; undefined where nothing is kept. */
+export async function findKeptRestore(
+  context: OperationContext,
+  request: Started<UndoRequest>,
+): Promise<KeptRestore | undefined> {
+  const { restoreId } = request;
+  const store = openJournals(context);
+  const kept = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
+  if (kept === undefined) return undefined;
+  const { id, startedAtMs, backupId, kind } = kept;
+  return { restoreId: id, startedAtMs, backupId, isUndo: kind === "undo", targets: journalTargets(kept) };
 }
 
 async function lastKept(store: RestoreJournalStore): Promise<RestoreJournal | undefined> {
