@@ -5,6 +5,7 @@
  * @module
  */
 
+import { errorText } from "../../domain/error.ts";
 import { journalTargets, type RestoreJournal } from "../../source/restore-journal.ts";
 import { RestoreJournalStore } from "../../source/restore-journal-store.ts";
 import { realDisk } from "../../source/swap-disk.ts";
@@ -83,6 +84,24 @@ export function recoveryTools(
   const installLive = (journal: RestoreJournal): Promise<void> =>
     installLiveTargets(context, journal, warn, signal);
   return { store, disk: realDisk, installLive };
+}
+
+/**
+ * Takes back a restore that failed before its swap. What keeps that from its end is a warning, for
+ * the caller has the failure itself to report; the next command tries again.
+ */
+export async function abandonRestore(
+  journal: RestoreJournal,
+  tools: RecoveryTools,
+  warn: (message: string) => void,
+): Promise<void> {
+  try {
+    await finishJournal(journal, tools);
+  } catch (error) {
+    warn(
+      `What restore ${journal.id} had built could not be removed, which the next command does: ${errorText(error)}`,
+    );
+  }
 }
 
 async function recoverOne(

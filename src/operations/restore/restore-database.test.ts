@@ -337,6 +337,35 @@ test("restoreDatabase() cancelled before the swap leaves everything as it was", 
   }
 });
 
+test("restoreDatabase() that cannot clear up after a failure reports the failure, and warns of the rest", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupDatabase();
+  const before = readFileSync(app.database);
+  const restores = join(app.directory, "state", "restores");
+  const controller = new AbortController();
+  const warnings: string[] = [];
+  const observer = {
+    progress(progress: { phase: string }) {
+      if (progress.phase !== "stage" || controller.signal.aborted) return;
+      renameSync(restores, `${restores}-away`);
+      writeFileSync(restores, "");
+      controller.abort();
+    },
+    warning: (text: string) => void warnings.push(text),
+    problem() {},
+  };
+  const run = manager.restoreDatabase({ backup: "latest", signal: controller.signal, observer });
+  await assert.rejects(run, isAbort);
+  assert.match(warnings.join("\n"), /could not be removed, which the next command does: .*ENOTDIR/);
+  rmSync(restores);
+  renameSync(`${restores}-away`, restores);
+  await manager.listBackups();
+  assert.deepEqual(readFileSync(app.database), before);
+  assert.deepEqual(leftovers(app.directory), []);
+  assert.deepEqual(journals(app), []);
+});
+
 test("restoreDatabase() refuses a target that another restore is at work on", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);

@@ -12,7 +12,7 @@ import { BackupError } from "../../domain/error.ts";
 import type { RestoreJournal, SwapArea } from "../../source/restore-journal.ts";
 import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
 import { planSlots } from "../../source/swap-slots.ts";
-import { carryOut, finishJournal } from "../../source/swap-recovery.ts";
+import { carryOut } from "../../source/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestorePlan, RestoreRequest, RestoreResult, Started } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
@@ -20,7 +20,7 @@ import { claimTargets, newRestoreId } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { comparePrepared, swappedDatabases } from "./plan.ts";
 import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
-import { openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
+import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { takeSafetyBackup } from "./safety.ts";
 import { bytesToWrite, refuseIfTooLarge } from "./space.ts";
 import { type Staged, stageTargets } from "./stage.ts";
@@ -91,7 +91,8 @@ class RestoreRun {
   async run(): Promise<RestoreResult> {
     const { signal } = this.#request;
     using _claim = await claimTargets(this.#store, this.#journal, signal);
-    const tools = recoveryTools(this.#context, this.#store, (text) => this.#log.warning(text), signal);
+    const warn = this.#log.warning.bind(this.#log);
+    const tools = recoveryTools(this.#context, this.#store, warn, signal);
     let staged: Staged;
     try {
       staged = await this.#buildAside();
@@ -99,7 +100,7 @@ class RestoreRun {
       // Again: what was built took its time, and somebody may have started the app meanwhile.
       if (this.#request.force !== true) refuseInUse(swappedDatabases(this.#prepared));
     } catch (error) {
-      await finishJournal(this.#journal, tools);
+      await abandonRestore(this.#journal, tools, warn);
       throw error;
     }
     this.#log.progress({ phase: "swap", bytesDone: 0, itemsDone: 0 });

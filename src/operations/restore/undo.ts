@@ -33,7 +33,7 @@ import { RunLog } from "../run-log.ts";
 import { claimTargets, newRestoreId, refuseOverlap } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { extractDatabase } from "./live.ts";
-import { openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
+import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { takeSafetyOf } from "./safety.ts";
 
 export interface UndoRequest extends RunOptions {
