@@ -5,13 +5,14 @@
  * @module
  */
 
-import { asByteString, type ByteString } from "../domain/byte-string.ts";
+import type { ByteString } from "../domain/byte-string.ts";
 import type { Entry } from "../domain/entry.ts";
 import { isBackupError } from "../domain/error.ts";
 import type { CaptureOutcome } from "../source/capture.ts";
 import type { DatabaseCapturer } from "../source/database-capturer.ts";
 import { DatabaseFinder } from "../source/database-finder.ts";
 import { FoundBudget } from "../source/found-budget.ts";
+import { withSidecars } from "../source/sidecar-names.ts";
 import { realBytePath, walkFolder } from "../source/walk-folder.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
@@ -118,9 +119,6 @@ function foundCapture({
 
 /** What no walk stores: our own folders, and declared databases, which are captured instead, with their sidecars. */
 function skippedPaths(context: OperationContext, declaredPaths: readonly string[]): ReadonlySet<ByteString> {
-  const databases = declaredPaths.flatMap((path) => {
-    const real = realBytePath(path);
-    return ["", "-wal", "-shm", "-journal"].map((suffix) => asByteString(`${real}${suffix}`));
-  });
+  const databases = declaredPaths.flatMap((path) => withSidecars(realBytePath(path)));
   return new Set([...context.ownDirectories.map(realBytePath), ...databases]);
 }

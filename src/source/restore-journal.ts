@@ -83,9 +83,6 @@ export interface RestoreJournal {
   readonly onlyCopy?: boolean;
 }
 
-/** What SQLite keeps beside a database. */
-export const sidecarSuffixes: readonly string[] = ["-wal", "-shm", "-journal"];
-
 /** Absolute paths of everything a restore replaces. */
 export function journalTargets(journal: RestoreJournal): readonly string[] {
   return [...journal.areas.flatMap((area) => area.targets), ...journal.live.map((target) => target.path)];

@@ -19,7 +19,8 @@ import { BackupError } from "../domain/error.ts";
 import { isSqliteHeader, magicBytes } from "../format/sqlite/header.ts";
 import { absolutePath, joinEntryPath } from "./entry-path.ts";
 import { readFileHead } from "./file-head.ts";
-import { isInside, type SwapSlot, sidecarSuffixes } from "./restore-journal.ts";
+import { isInside, type SwapSlot } from "./restore-journal.ts";
+import { withSidecars } from "./sidecar-names.ts";
 import { isRestoreLeftover } from "./staging-names.ts";
 
 export interface SlotRules {
@@ -94,7 +95,8 @@ function meetsSidecar(
   // Where everything is replaced, sidecars go like all that was not built.
   if (replace || !arrives) return false;
   const own = asByteString(posix.basename(name));
-  if (!sidecarSuffixes.some((suffix) => current.has(asByteString(own + suffix)))) return false;
+  const sidecars = withSidecars(own).slice(1);
+  if (!sidecars.some((sidecar) => current.has(sidecar))) return false;
   const path = absolutePath(staged, name);
   const { ino } = lstatSync(byteStringToPath(path), { bigint: true });
   const head = readFileHead(path, ino, Buffer.alloc(magicBytes), new Map());

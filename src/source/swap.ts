@@ -15,7 +15,7 @@ import { posix } from "node:path";
 import { asByteString, type ByteString, byteStringToDisplay } from "../domain/byte-string.ts";
 import { BackupError } from "../domain/error.ts";
 import type { JournalState, RestoreJournal, SwapArea, SwapSlot } from "./restore-journal.ts";
-import { sidecarSuffixes } from "./restore-journal.ts";
+import { withSidecars } from "./sidecar-names.ts";
 import type { SwapDisk } from "./swap-disk.ts";
 
 /** Writes the journal durably in its new state, and returns it. */
@@ -222,9 +222,8 @@ async function freeName(wanted: ByteString, disk: SwapDisk): Promise<ByteString>
   return name;
 }
 
-function namesOf(slot: SwapSlot): readonly ByteString[] {
-  if (!slot.database) return [slot.name];
-  return ["", ...sidecarSuffixes].map((suffix) => asByteString(slot.name + suffix));
+function namesOf({ name, database }: SwapSlot): readonly ByteString[] {
+  return database ? withSidecars(name) : [name];
 }
 
 function within(directory: ByteString, name: ByteString): ByteString {

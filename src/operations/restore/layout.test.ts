@@ -4,7 +4,8 @@ import { byteStringFromText as bytes } from "../../domain/byte-string.ts";
 import { isBackupError } from "../../domain/error.ts";
 import type { TargetPlace } from "../../source/staging-place.ts";
 import { sampleBackup } from "../../testing/sample-backup.ts";
-import { type Layout, type LayoutFacts, layOut, type PlacedTarget, withSidecars } from "./layout.ts";
+import { withSidecars } from "../../source/sidecar-names.ts";
+import { type Layout, type LayoutFacts, layOut, type PlacedTarget } from "./layout.ts";
 
 const id = "20240101_120000-abcdef";
 const [database] = sampleBackup().databases;

@@ -8,7 +8,7 @@
 import { asByteString, type ByteString, byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { absolutePath } from "../../source/entry-path.ts";
-import { isInside, type LiveTarget, type SwapArea, sidecarSuffixes } from "../../source/restore-journal.ts";
+import { isInside, type LiveTarget, type SwapArea } from "../../source/restore-journal.ts";
 import { previousName, stagingName } from "../../source/staging-names.ts";
 import type { TargetPlace } from "../../source/staging-place.ts";
 import type { RestoreTarget } from "./targets.ts";
@@ -216,9 +216,4 @@ function checkPlace({ target, place }: PlacedTarget, { mounts, own, live, partia
     `Cannot replace folder ${display}: ${byteStringToDisplay(below)} is mounted inside it`,
     { hint: "Unmount it for the restore, or restore into another folder with --target." },
   );
-}
-
-/** A database and all that SQLite keeps beside it. */
-export function withSidecars(path: ByteString): readonly ByteString[] {
-  return ["", ...sidecarSuffixes].map((suffix) => asByteString(path + suffix));
 }

@@ -11,10 +11,11 @@ import { compareEntryPaths, type Entry, type StoredEntry } from "../../domain/en
 import { compareTree, type TreeDifference } from "../../source/compare-tree.ts";
 import { displayEntryPath } from "../../source/entry-path.ts";
 import { realBytePath, walkFolder } from "../../source/walk-folder.ts";
+import { withSidecars } from "../../source/sidecar-names.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestoreChange, RestorePlan, RestoreRequest, Started } from "../requests.ts";
 import { describeUse } from "./in-use.ts";
-import { type StagedTarget, withSidecars } from "./layout.ts";
+import type { StagedTarget } from "./layout.ts";
 import { type PreparedRestore, targetPlans } from "./prepare.ts";
 import { bytesToWrite } from "./space.ts";
 

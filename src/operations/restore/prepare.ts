@@ -13,11 +13,12 @@ import { loadMounts } from "../../source/mounts.ts";
 import { realDisk } from "../../source/swap-disk.ts";
 import { resolvePlace } from "../../source/staging-place.ts";
 import { realBytePath } from "../../source/walk-folder.ts";
+import { withSidecars } from "../../source/sidecar-names.ts";
 import type { BackupReader } from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import { resolveReference } from "../find-backup.ts";
 import type { RestoreRequest, RestoreTargetPlan, Started } from "../requests.ts";
-import { type Layout, layOut, type PlacedTarget, withSidecars } from "./layout.ts";
+import { type Layout, layOut, type PlacedTarget } from "./layout.ts";
 import { type Selection, selectEntries } from "./selection.ts";
 import { chooseTargets, type RestoreTarget } from "./targets.ts";
 

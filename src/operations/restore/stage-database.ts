@@ -17,7 +17,8 @@ import type { BackupDatabase } from "../../domain/backup.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/database-capturer.ts";
 import { setImageJournalMode } from "../../source/image-finish.ts";
-import { type StagedTarget, withSidecars } from "./layout.ts";
+import { withSidecars } from "../../source/sidecar-names.ts";
+import type { StagedTarget } from "./layout.ts";
 import type { PreparedRestore } from "./prepare.ts";
 import type { StageProgress } from "./stage-progress.ts";
 
