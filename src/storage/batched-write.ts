@@ -70,7 +70,10 @@ class Batches {
   #used = 0;
   #position = 0;
   #writing: Promise<void> = Promise.resolve();
-  #writingBack: Promise<void> | undefined;
+  /** Never rejects: what went wrong is in `#failure`. */
+  #writingBack: Promise<void> = Promise.resolve();
+  #isWritingBack = false;
+  #failure: { readonly error: unknown } | undefined;
   #writtenBackTo = 0;
 
   constructor(handle: WritableFile) {
@@ -95,16 +98,18 @@ class Batches {
     await this.#send();
     await this.#writing;
     await this.#writingBack;
+    this.#throwIfFailed();
   }
 
   /** Waits for what is under way, so that the file can be closed; its failure is told by `add` or `flush`. */
   async settled(): Promise<void> {
     await this.#writing.catch(() => undefined);
-    await this.#writingBack?.catch(() => undefined);
+    await this.#writingBack;
   }
 
   async #send(): Promise<void> {
     await this.#writing;
+    this.#throwIfFailed();
     const full = this.#filling;
     const bytes = full.subarray(0, this.#used);
     this.#writing = writeFully(this.#handle, bytes, this.#position);
@@ -114,15 +119,32 @@ class Batches {
     this.#used = 0;
     this.#filling = this.#spare ?? Buffer.allocUnsafeSlow(batchSizeBytes);
     this.#spare = full;
-    await this.#writeBack();
+    this.#writeBack();
   }
 
-  async #writeBack(): Promise<void> {
-    if (this.#position - this.#writtenBackTo < writeBackSizeBytes) return;
-    // Its failure must not be lost: the kernel tells it once, and the last sync would succeed.
-    await this.#writingBack;
+  /**
+   * Keeps the disk busy without waiting for it, so that a producer that gets slower
+   * later on (media first, then text to compress) gives it time to catch up.
+   */
+  #writeBack(): void {
+    if (this.#isWritingBack || this.#position - this.#writtenBackTo < writeBackSizeBytes) return;
     this.#writtenBackTo = this.#position;
-    this.#writingBack = this.#handle.datasync();
-    this.#writingBack.catch(() => undefined);
+    this.#isWritingBack = true;
+    this.#writingBack = this.#syncBeside();
+  }
+
+  async #syncBeside(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+    } catch (error) {
+      // It must not be lost: the kernel tells a failed write once, and the last sync would succeed.
+      this.#failure ??= { error };
+    } finally {
+      this.#isWritingBack = false;
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
