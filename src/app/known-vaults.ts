@@ -7,9 +7,10 @@
  */
 
 import { createHash, randomUUID } from "node:crypto";
-import { lstat, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BackupError } from "../domain/error.ts";
+import { makeDurableDirectory } from "../storage/local-directories.ts";
 
 /** Where it is remembered that a vault was in `directory`: deleting the file forgets it. */
 function knownVaultFile(stateDirectory: string, directory: string): string {
@@ -24,7 +25,7 @@ export async function rememberVault(stateDirectory: string, directory: string): 
   if (await exists(file)) return;
   const unfinished = `${file}.${randomUUID()}`;
   try {
-    await mkdir(join(stateDirectory, "vaults"), { recursive: true, mode: 0o700 });
+    await makeDurableDirectory(join(stateDirectory, "vaults"));
     await writeFile(unfinished, `${directory}\n`, { mode: 0o600, flag: "wx" });
     await rename(unfinished, file);
   } catch {

@@ -89,7 +89,8 @@ async function execute(
     stream: io.stderr,
     clock: io.clock,
     palette: errorPalette(io, !options.color),
-    drawn: io.stderr.isTTY === true && !quiet,
+    // A dumb terminal, such as an editor's, shows what draws the line as text.
+    drawn: io.stderr.isTTY === true && io.env["TERM"] !== "dumb" && !quiet,
     quiet,
     verbose: options.verbose === true && !quiet,
   });

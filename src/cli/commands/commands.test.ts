@@ -97,6 +97,14 @@ test("restore --undo and --discard name what they are about, and change nothing 
   assert.equal(readFileSync("uploads/notes.txt", "utf8"), "newer");
 });
 
+test("progress is drawn on a terminal, and not on a dumb one", async () => {
+  using sandbox = new CliSandbox();
+  const drawn = await sandbox.run("create", { terminalWidth: 80 });
+  assert.ok(drawn.err.includes("\x1b[K"));
+  const dumb = await sandbox.run("create", { terminalWidth: 80, env: { TERM: "dumb" } });
+  assert.ok(!`${dumb.out}${dumb.err}`.includes("\x1b"), dumb.err);
+});
+
 test("restore asks on a terminal with the figures of the plan, and does nothing without a yes", async () => {
   using sandbox = new CliSandbox();
   await sandbox.run("create");
