@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
 import { test } from "node:test";
-import type { Clock } from "../../domain/clock.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, localStamp } from "../../domain/clock.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { openMemoryPlace } from "../../testing/archive-vault-places.ts";
@@ -24,6 +25,7 @@ import type { Vault } from "../vault.ts";
 import { openArchiveVault } from "./archive-vault.ts";
 
 const minuteMs = 60_000;
+const stamp = localStamp(noonMs);
 
 class TestClock implements Clock {
   ms = noonMs;
@@ -116,6 +118,27 @@ test("abort() leaves what others have put under a name of the run meanwhile, as 
     await writer.abort();
     assert.deepEqual(await dataNames(storage), [name]);
     assert.equal((await listedIds(vault)).length, 1, "it is listed as a file of others");
+  }
+});
+
+test("clean() removes what a killed run put, and nothing the Python original wrote in the same second (I8)", async () => {
+  const foreign = [`database/db_backup_${stamp}.db`, `storage/storage_backup_${stamp}.tar.gz`];
+  for (const others of [[], foreign.slice(0, 1), foreign.slice(1), foreign]) {
+    await using place = await openMemoryPlace();
+    const storage = new MemoryStorage();
+    const machines = new TestMachine();
+    await using killed = await openVault(storage, new TestClock(), machines, 2);
+    const writer = await killed.begin(beginOptions(), signal);
+    for (const name of others) await storage.put(name, Buffer.from("made by another program"), signal);
+    if (others.length === 0) await writeProbe(killed, writer, place.folder, { type: "full", version: 1 });
+    for (let i = 0; others.length === 0 && i < 500 && (await dataNames(storage)).length === 0; i++)
+      await sleep(10);
+    if (others.length === 0) assert.deepEqual(await dataNames(storage), foreign.slice(0, 1));
+    machines.kill(2);
+    await using other = await openVault(storage, new TestClock(), machines, 1);
+    assert.equal((await other.clean(signal)).locksBroken, 1);
+    assert.deepEqual(await dataNames(storage), others);
+    assert.equal((await listedIds(other)).length, others.length, "they are listed as files of others");
   }
 });
 

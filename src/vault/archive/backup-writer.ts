@@ -6,6 +6,7 @@
  * @module
  */
 
+import { rm } from "node:fs/promises";
 import type { Backup } from "../../domain/backup.ts";
 import type { Clock } from "../../domain/clock.ts";
 import type { Entry } from "../../domain/entry.ts";
@@ -31,6 +32,7 @@ import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./bac
 import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./run-lock.ts";
 import type { RunLocks } from "./run-locks.ts";
+import { mayBeForeign } from "./foreign-names.ts";
 import { storeDatabase } from "./store-database.ts";
 import { notingTaken } from "./taken-names.ts";
 
@@ -82,9 +84,12 @@ export class ArchiveBackupWriter implements BackupWriter {
     this.#storing = this.#storing.then(async () => {
       if (this.#storingError !== undefined) return;
       try {
+        if (mayBeForeign(file)) await this.#options.lock.announce(file, either);
         const sha256 = await storeDatabase(this.#options.storage, file, image, either);
         this.#databases.push(storedDatabase(image, file, sha256));
       } catch (error) {
+        // The vault took it over, and storing may not have begun.
+        await rm(image.imagePath, { force: true }).catch(() => undefined);
         this.#storingError = { error };
       }
     });

@@ -8,6 +8,7 @@ import { isBackupError } from "../../domain/error.ts";
 import { silentObserver } from "../../domain/progress.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { CleanReport } from "../vault.ts";
+import { foreignNames } from "./foreign-names.ts";
 import { removeUnnamed } from "./remove-backups.ts";
 import { reservedIds } from "./run-document.ts";
 import type { RunLocks } from "./run-locks.ts";
@@ -45,7 +46,8 @@ async function cleanRuns(storage: Storage, gone: readonly Run[], signal: AbortSi
   let removed = 0;
   for (const run of gone) {
     signal.throwIfAborted();
-    removed += await removeUnnamed(storage, reservedIds(run.base, run.document), signal);
+    const keep = await foreignNames(storage, run, signal);
+    removed += await removeUnnamed(storage, reservedIds(run.base, run.document), signal, keep);
     // Last: as long as it is there, what it reserved stays invisible and is cleaned again.
     for (const name of run.names) await storage.remove([name], signal);
   }

@@ -116,11 +116,14 @@ function refusal(id: string, reason: string): BackupError {
 /**
  * Removes what is left of those of the backups whose own metadata is not there. One whose metadata is
  * there is complete (I1), or its removal never began (I3). Returns how many objects it removed.
+ *
+ * @param keep Names of objects that are somebody else's
  */
 export async function removeUnnamed(
   storage: Storage,
   ids: readonly string[],
   signal: AbortSignal,
+  keep: ReadonlySet<string> = new Set(),
 ): Promise<number> {
   const unnamed: string[] = [];
   for (const id of ids) {
@@ -128,13 +131,15 @@ export async function removeUnnamed(
   }
   if (unnamed.length === 0) return 0;
   const [groups, records] = await Promise.all([listGroups(storage, signal), indexRecords(storage, signal)]);
-  return removeLeftovers(storage, unnamed, { groups, records }, signal);
+  return removeLeftovers(storage, unnamed, { groups, records, keep }, signal);
 }
 
 /** What was in the vault before the first object went. */
 interface VaultContent {
   readonly groups: BackupGroups;
   readonly records: RecordIndex;
+  /** What of it is somebody else's. */
+  readonly keep?: ReadonlySet<string>;
 }
 
 /**
@@ -155,7 +160,7 @@ async function removeLeftovers(
     if (name === undefined) continue;
     for (const group of await ownGroups(storage, name, content.groups, signal)) {
       if (group.metadata !== undefined && group.id !== id) names.push(group.metadata.name);
-      bytes.push(...group.data.map((object) => object.name));
+      bytes.push(...group.data.map((object) => object.name).filter((own) => content.keep?.has(own) !== true));
     }
     records.push(...(content.records.get(id) ?? []).map((record) => record.name));
   }

@@ -26,6 +26,8 @@ export interface RunDocument {
   readonly refreshedAt: string;
   /** Ids of the backups being made or removed. Their objects belong to nobody else (I8). */
   readonly reserves: readonly string[];
+  /** Names about to be put that the Python original might write too; said before the first byte (I8). */
+  readonly puts: readonly string[];
   readonly toolVersion: string;
 }
 
@@ -35,6 +37,9 @@ const runVersion = 1;
 
 /** Ids one document may reserve; a removal of more works in batches. */
 export const reservesMax = 2_000;
+
+/** A run puts one such name; more is a forgery. */
+const putsMax = 8;
 
 /** A document with {@link reservesMax} ids takes under 100 kB. */
 export const runDocumentSizeBytesMax: number = 1024 * 1024;
@@ -73,6 +78,7 @@ export function encodeRunDocument(run: RunDocument): Buffer {
     started_at: run.startedAt,
     refreshed_at: run.refreshedAt,
     reserves: run.reserves,
+    puts: run.puts,
     tool_version: run.toolVersion,
   });
 }
@@ -106,6 +112,7 @@ function parseRunFields(fields: MetadataFields): RunDocument | undefined {
     startedAt: fields.text("started_at"),
     refreshedAt: fields.text("refreshed_at"),
     reserves: fields.texts("reserves", reservesMax).filter((id) => parseBackupId(id) !== undefined),
+    puts: fields.has("puts") ? fields.texts("puts", putsMax) : [],
     toolVersion: fields.text("tool_version"),
   };
 }

@@ -73,6 +73,12 @@ export class RunLock {
     await this.refresh(signal);
   }
 
+  /** Says durably that an object of this name will be its own, before it is put (I8). */
+  async announce(name: string, signal: AbortSignal): Promise<void> {
+    this.#document = { ...this.#document, puts: [...this.#document.puts, name] };
+    await this.refresh(signal);
+  }
+
   /** Gives a sign of life: a new object, because nothing in a storage is overwritten, then the one before is removed. */
   refresh(signal: AbortSignal): Promise<void> {
     const next = this.#publishing.then(() => this.#publish(signal));

@@ -211,6 +211,7 @@ export class RunLocks {
       startedAt: now,
       refreshedAt: now,
       reserves: [],
+      puts: [],
       toolVersion: this.#options.toolVersion,
     };
   }
