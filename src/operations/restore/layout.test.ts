@@ -114,5 +114,5 @@ test("layOut() refuses by name what cannot be done", () => {
 });
 
 test("withSidecars() names all that SQLite keeps beside a database", () => {
-  assert.deepEqual(withSidecars(bytes("/a")), ["/a", "/a-wal", "/a-shm", "/a-journal"]);
+  assert.deepEqual(withSidecars(bytes("/a")), ["/a", "/a-journal", "/a-wal", "/a-shm"]);
 });
