@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { databaseRows } from "./rows/databases.ts";
 import { everydayRows } from "./rows/everyday.ts";
-import type { BenchContext, Row } from "./rows/row.ts";
+import { type BenchContext, type Row, stateDirectory } from "./rows/row.ts";
 import { storageRows } from "./rows/storage-backup.ts";
 import { unchangedRows } from "./rows/unchanged.ts";
 
@@ -31,8 +31,7 @@ const { values, positionals } = parseArgs({
 
 requireTools(["tar", "gzip", "pigz", "sqlite3", "sync"]);
 const scratch = mkdtempSync(join(values.scratch, "vertex-backup-bench-"));
-// The state folder of the person running the bench is none of its business.
-process.env["VERTEX_BACKUP_STATE"] = join(scratch, "state");
+process.env["VERTEX_BACKUP_STATE"] = stateDirectory({ scratch });
 process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, cpus().length + 2));
 const context: BenchContext = {
   program: [process.execPath, join(import.meta.dirname, "../dist/main.js")],

@@ -11,7 +11,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { interleave, measure, measureShell, summarise } from "../measure.ts";
-import { type BenchContext, limitRow, type Row, seconds } from "./row.ts";
+import { type BenchContext, limitRow, type Row, removeVault, seconds } from "./row.ts";
 
 const writerFile = fileURLToPath(new URL("../writer.ts", import.meta.url));
 const wantedCommitsPerSecond = 300;
@@ -90,10 +90,10 @@ async function rollbackRow(context: BenchContext, path: string): Promise<Row> {
 
 async function createOnce(context: BenchContext, path: string): Promise<number> {
   const vault = join(context.scratch, "vault");
-  rmSync(vault, { recursive: true, force: true });
+  removeVault(context, vault);
   const create = ["create", "--type", "database", "--vault", vault, "--database", path, "--no-rotate", "-q"];
   const took = (await measure([...context.program, ...create])).seconds;
-  rmSync(vault, { recursive: true, force: true });
+  removeVault(context, vault);
   return took;
 }
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeMixedData } from "../data.ts";
 import { interleave, measure, summarise } from "../measure.ts";
-import { type BenchContext, limitRow, type Row } from "./row.ts";
+import { type BenchContext, limitRow, type Row, removeVault } from "./row.ts";
 
 const writerFile = fileURLToPath(new URL("../writer.ts", import.meta.url));
 
@@ -30,7 +30,7 @@ async function smallDatabaseRows(context: BenchContext): Promise<Row[]> {
       (await measure([...context.program, "restore", "latest", "--yes", ...where])).seconds,
   });
   await measure([...context.program, "restore", "--discard", ...where]);
-  rmSync(vault, { recursive: true });
+  removeVault(context, vault);
   rmSync(path);
   return [
     limitRow("10 MB database: backup", 1, "s", series.create),
@@ -49,7 +49,7 @@ async function listRow(context: BenchContext): Promise<Row> {
   const { list } = await interleave(context.rounds, {
     list: async () => (await measure([...context.program, "list", "--vault", vault])).seconds * 1000,
   });
-  rmSync(vault, { recursive: true });
+  removeVault(context, vault);
   return limitRow("list of 1,000 backups", 300, "ms", list, 0);
 }
 
@@ -87,7 +87,8 @@ async function largeRows(context: BenchContext): Promise<Row[]> {
     },
   });
   const peaks = [backedUp, restored, verified].map((run) => run.peakBytes / 1e6);
-  for (const path of [vault, target, data.directory]) rmSync(path, { recursive: true, force: true });
+  removeVault(context, vault);
+  for (const path of [target, data.directory]) rmSync(path, { recursive: true, force: true });
   return [
     limitRow("one file out of a 1 GB archive", 500, "ms", single.one, 0),
     limitRow(

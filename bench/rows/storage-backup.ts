@@ -9,7 +9,7 @@ import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeMixedData } from "../data.ts";
 import { interleave, measure, measureShell } from "../measure.ts";
-import { type BenchContext, ratioRow, type Row } from "./row.ts";
+import { type BenchContext, ratioRow, type Row, removeVault } from "./row.ts";
 
 export async function storageRows(context: BenchContext): Promise<Row[]> {
   const data = makeMixedData(join(context.scratch, "mixed"));
@@ -21,7 +21,7 @@ export async function storageRows(context: BenchContext): Promise<Row[]> {
 
   const create = await interleave(context.rounds, {
     ours: async () => {
-      fresh(vault);
+      removeVault(context, vault);
       return (await measure(createCommand(context, vault, data.directory))).seconds;
     },
     pigz: async () => (await measureShell(`tar cf - ${source.join(" ")} | pigz > ${archive}`)).seconds,
@@ -29,7 +29,8 @@ export async function storageRows(context: BenchContext): Promise<Row[]> {
   });
   const restore = await restoreSeries(context, vault, archive);
   const size = await textSize(context, data.textDirectory);
-  for (const path of [vault, archive, data.directory]) fresh(path);
+  removeVault(context, vault);
+  for (const path of [archive, data.directory]) fresh(path);
   return [
     ratioRow("storage backup against tar czf", 6, create.ours, create.tar),
     size,
@@ -81,7 +82,7 @@ async function textSize(context: BenchContext, textDirectory: string): Promise<R
   await measure(["tar", "czf", archive, "-C", context.scratch, "mixed/text"]);
   const ours = Number((await measureShell(`stat -c %s ${vault}/storage/*.tar.gz`)).stdout);
   const theirs = statSync(archive).size;
-  rmSync(vault, { recursive: true });
+  removeVault(context, vault);
   rmSync(archive);
   const ratio = ours / theirs;
   return {

@@ -9,7 +9,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeSmallFiles } from "../data.ts";
 import { interleave, measure, summarise } from "../measure.ts";
-import { type BenchContext, limitRow, ratioRow, type Row } from "./row.ts";
+import { type BenchContext, limitRow, ratioRow, type Row, removeVault } from "./row.ts";
 
 export async function unchangedRows(context: BenchContext): Promise<Row[]> {
   const folder = join(context.scratch, "small");
@@ -26,7 +26,8 @@ export async function unchangedRows(context: BenchContext): Promise<Row[]> {
   for (let round = 0; round < context.rounds; round++) {
     memory.push((await measure([...context.program, ...create], { memory: true })).peakBytes / 1e6);
   }
-  for (const path of [folder, vault, archive]) rmSync(path, { recursive: true, force: true });
+  removeVault(context, vault);
+  for (const path of [folder, archive]) rmSync(path, { recursive: true, force: true });
   return [
     ratioRow("unchanged 100,000 small files against tar cf", 1, series.ours, series.tar),
     limitRow("unchanged 100,000 small files, resident memory", 250, "MB", summarise(memory), 0),

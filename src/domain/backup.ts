@@ -73,10 +73,12 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Problems that make a backup incomplete (exit code 3). The others are notes. */
+/**
+ * Problems that make a backup incomplete (exit code 3). The others are notes: a file the
+ * app deleted meanwhile is no more missing than one deleted a second before.
+ */
 export const incompleteKinds: ReadonlySet<ProblemKind> = new Set<ProblemKind>([
   "changed-while-read",
-  "vanished",
   "unreadable",
 ]);
 
