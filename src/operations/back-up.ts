@@ -8,7 +8,7 @@
 import type { Backup } from "../domain/backup.ts";
 import { errorText, isAbort } from "../domain/error.ts";
 import { mapBounded } from "./bounded.ts";
-import { chooseSource, chooseType } from "./choose-source.ts";
+import { chooseSource, chooseSources, chooseType, lackingFor } from "./choose-source.ts";
 import type { OperationContext } from "./context.ts";
 import { recordFailure } from "./record-failure.ts";
 import type {
@@ -52,14 +52,20 @@ export async function backUp(
 
 /**
  * Backs up all sources, two at a time, and rotates when all are done: removal would wait
- * for the others anyway. One that fails does not stop the others; a cancellation does.
+ * for the others anyway. One that fails does not stop the others; a cancellation does. One
+ * that has nothing of the type asked for is left out, with a warning.
+ *
+ * @throws {BackupError} as `chooseSources` does
  */
 export async function backUpAll(
   context: OperationContext,
   request: Started<BackUpAllRequest>,
 ): Promise<readonly SourceOutcome[]> {
+  const { chosen, leftOut } = chooseSources(context.sources, request.type);
+  for (const { name } of leftOut)
+    request.observer.warning(`${name} is left out: it has no ${lackingFor(request.type)}`);
   const progress = new SummedProgress(request.observer);
-  const outcomes = await mapBounded(context.sources, sourcesAtOnce, async ({ name: source }) => {
+  const outcomes = await mapBounded(chosen, sourcesAtOnce, async ({ name: source }) => {
     request.signal.throwIfAborted();
     const one = { ...request, source, rotate: false, observer: progress.forOne() };
     return await outcomeOf(source, () => backUp(context, one), request);

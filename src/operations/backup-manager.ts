@@ -8,9 +8,9 @@
 
 import type { Backup } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
-import { chooseSource, chooseType, refuseIfNoSource } from "./choose-source.ts";
-import type { Access, ContextProvider, OperationContext } from "./context.ts";
-import { recoverFirst } from "./recover-first.ts";
+import { chooseSource, chooseSources, chooseType } from "./choose-source.ts";
+import type { ContextProvider } from "./context.ts";
+import { OperationRunner } from "./operation-runner.ts";
 import type {
   BackUpAllRequest,
   BackUpRequest,
@@ -25,7 +25,6 @@ import type {
   RotateResult,
   RunOptions,
   SourceOutcome,
-  Started,
   StatsResult,
   UndoResult,
   VerifyRequest,
@@ -33,7 +32,6 @@ import type {
 } from "./requests.ts";
 import type { RecoveredRestore } from "./restore/recover.ts";
 import type { UndoRequest } from "./restore/undo.ts";
-import { bothObservers } from "./run-log.ts";
 import * as verbs from "./verbs.ts";
 
 /**
@@ -56,12 +54,12 @@ import * as verbs from "./verbs.ts";
  */
 export class BackupManager implements AsyncDisposable {
   readonly #contexts: ContextProvider;
-  readonly #observer: Observer | undefined;
+  readonly #runner: OperationRunner;
 
   /** @param observer Hears every operation, besides the observer of the single call. */
   constructor(contexts: ContextProvider, observer?: Observer) {
     this.#contexts = contexts;
-    this.#observer = observer;
+    this.#runner = new OperationRunner(contexts, observer);
   }
 
   /**
@@ -79,7 +77,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createBackup(request: BackUpRequest = {}): Promise<BackUpResult> {
-    return this.#create(request, verbs.backUp, () =>
+    return this.#runner.create(request, verbs.backUp, () =>
       chooseType(chooseSource(this.#contexts.sources, request.source), request),
     );
   }
@@ -126,8 +124,10 @@ export class BackupManager implements AsyncDisposable {
 
   /**
    * Backs up every configured source, two at a time. One that fails does not stop the
-   * others: each has its own outcome, in the order of the configuration.
+   * others: each has its own outcome, in the order of the configuration. Sources that have
+   * nothing of the type asked for are left out, with a warning.
    *
+   * @throws {BackupError} `invalid-input` if no source has anything of the type
    * @example
    * ```ts
    * for (const outcome of await manager.createAllBackups()) {
@@ -136,7 +136,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createAllBackups(request: BackUpAllRequest = {}): Promise<readonly SourceOutcome[]> {
-    return this.#create(request, verbs.backUpAll, () => refuseIfNoSource(this.#contexts.sources));
+    return this.#runner.create(request, verbs.backUpAll, () =>
+      chooseSources(this.#contexts.sources, request.type),
+    );
   }
 
   /**
@@ -151,7 +153,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   listBackups(request: ListRequest = {}): Promise<readonly Backup[]> {
-    return this.#run("vault", request, verbs.listBackups);
+    return this.#runner.run("vault", request, verbs.listBackups);
   }
 
   /**
@@ -166,7 +168,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   getBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, { source, type, signal }) =>
+    return this.#runner.run("vault", options, (context, { source, type, signal }) =>
       verbs.findStoredBackup(context, reference, { source, type, preferTrusted: false, signal }),
     );
   }
@@ -184,7 +186,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   rotateBackups(request: RotateRequest = {}): Promise<RotateResult> {
-    return this.#run("vault", request, verbs.rotateBackups);
+    return this.#runner.run("vault", request, verbs.rotateBackups);
   }
 
   /**
@@ -198,7 +200,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   planRestore(request: RestoreRequest): Promise<RestorePlan> {
-    return this.#run("state", request, verbs.planRestore);
+    return this.#runner.run("state", request, verbs.planRestore);
   }
 
   /**
@@ -215,7 +217,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   restoreBackup(request: RestoreRequest, plan?: RestorePlan): Promise<RestoreResult> {
-    return this.#run("state", request, (context, started) => verbs.restore(context, started, plan));
+    return this.#runner.run("state", request, (context, started) => verbs.restore(context, started, plan));
   }
 
   /**
@@ -254,7 +256,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   findKeptRestore(options: UndoRequest = {}): Promise<KeptRestore | undefined> {
-    return this.#run("state", options, verbs.findKeptRestore);
+    return this.#runner.run("state", options, verbs.findKeptRestore);
   }
 
   /**
@@ -268,7 +270,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   undoRestore(options: UndoRequest = {}): Promise<UndoResult> {
-    return this.#run("state", options, verbs.undoRestore);
+    return this.#runner.run("state", options, verbs.undoRestore);
   }
 
   /**
@@ -281,7 +283,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   discardPreviousState(options: UndoRequest = {}): Promise<readonly string[]> {
-    return this.#run("state", options, verbs.discardPreviousState);
+    return this.#runner.run("state", options, verbs.discardPreviousState);
   }
 
   /**
@@ -296,7 +298,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   recoverInterruptedRestores(options: RunOptions = {}): Promise<readonly RecoveredRestore[]> {
-    return this.#open("state", options, (context, { signal }) =>
+    return this.#runner.open("state", options, (context, { signal }) =>
       verbs.recoverInterruptedRestores(context, signal),
     );
   }
@@ -311,7 +313,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   getBackupStats(options: RunOptions = {}): Promise<StatsResult> {
-    return this.#run("vault", options, verbs.getBackupStats);
+    return this.#runner.run("vault", options, verbs.getBackupStats);
   }
 
   /**
@@ -326,7 +328,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   verifyBackup(request: VerifyRequest = {}): Promise<VerifyResult> {
-    return this.#run("state", request, verbs.verifyBackup);
+    return this.#runner.run("state", request, verbs.verifyBackup);
   }
 
   /**
@@ -339,7 +341,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   pinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) => verbs.pinBackup(context, reference, started));
+    return this.#runner.run("vault", options, (context, started) =>
+      verbs.pinBackup(context, reference, started),
+    );
   }
 
   /**
@@ -351,7 +355,9 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   unpinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) => verbs.unpinBackup(context, reference, started));
+    return this.#runner.run("vault", options, (context, started) =>
+      verbs.unpinBackup(context, reference, started),
+    );
   }
 
   /**
@@ -367,7 +373,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   confirmBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
-    return this.#run("vault", options, (context, started) =>
+    return this.#runner.run("vault", options, (context, started) =>
       verbs.confirmBackup(context, reference, started),
     );
   }
@@ -376,31 +382,4 @@ export class BackupManager implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#contexts[Symbol.asyncDispose]();
   }
-
-  /** @param check Refuses a request that makes no sense before a vault is made for it. */
-  async #create<R extends RunOptions, T>(
-    request: R,
-    operation: Operation<R, T>,
-    check: () => unknown,
-  ): Promise<T> {
-    check();
-    return await this.#run("create", request, operation);
-  }
-
-  async #run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
-    return await this.#open(access, request, async (context, started) => {
-      await recoverFirst(context, access, started);
-      return await operation(context, started);
-    });
-  }
-
-  async #open<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
-    const signal = request.signal ?? new AbortController().signal;
-    const observer = bothObservers(this.#observer, request.observer);
-    signal.throwIfAborted();
-    const context = await this.#contexts.open(access, signal, (message) => observer.warning(message));
-    return await operation(context, { ...request, signal, observer });
-  }
 }
-
-type Operation<R extends RunOptions, T> = (context: OperationContext, request: Started<R>) => Promise<T>;

@@ -26,8 +26,36 @@ export function chooseSource(sources: readonly Source[], name: string | undefine
   });
 }
 
+/**
+ * The sources a run over all of them is about. A type of one half leaves out the sources that
+ * lack it, so that one schedule serves apps of both kinds; `full` leaves out none, for then
+ * something that is there would go without a backup.
+ *
+ * @throws {BackupError} `invalid-input` if no source is configured, or none has anything of the type
+ */
+export function chooseSources(
+  sources: readonly Source[],
+  type: BackupType | undefined,
+): { readonly chosen: readonly Source[]; readonly leftOut: readonly Source[] } {
+  refuseIfNoSource(sources);
+  if (type === undefined || type === "full") return { chosen: sources, leftOut: [] };
+  const has = (source: Source): boolean =>
+    (type === "database" ? source.databases : source.folders).length > 0;
+  const chosen = sources.filter(has);
+  if (chosen.length > 0) return { chosen, leftOut: sources.filter((source) => !has(source)) };
+  const lacking = lackingFor(type);
+  throw new BackupError("invalid-input", `Cannot make ${type} backups: no source has ${lacking}`, {
+    hint: `Configure ${lacking}, or ask for another type.`,
+  });
+}
+
+/** What a source that has nothing of the type is lacking, in words. */
+export function lackingFor(type: BackupType | undefined): string {
+  return type === "database" ? "databases" : "folders";
+}
+
 /** @throws {BackupError} `invalid-input` */
-export function refuseIfNoSource(sources: readonly Source[]): void {
+function refuseIfNoSource(sources: readonly Source[]): void {
   if (sources.length > 0) return;
   throw new BackupError("invalid-input", "Cannot back up: no source is configured", {
     hint: "Name databases and folders, on the command line or in the configuration.",

@@ -194,9 +194,13 @@ test("several sources are all backed up; the one that fails is named and decides
     outcomes.map((outcome) => outcome.source),
     ["one", "two"],
   );
-  const databases = await sandbox.run("create --type database --json");
-  assert.notEqual(databases.code, 0);
-  const partly = documentOf("create", databases) as { outcomes: { backup: unknown; error: unknown }[] };
+  sandbox.write(
+    "vertex-backup.yaml",
+    "sources:\n  - name: one\n    databases: [app.db]\n    storage: [uploads]\n  - name: two\n    storage: [uploads]\n",
+  );
+  const full = await sandbox.run("create --type full --json");
+  assert.notEqual(full.code, 0);
+  const partly = documentOf("create", full) as { outcomes: { backup: unknown; error: unknown }[] };
   assert.deepEqual(
     partly.outcomes.map((outcome) => [outcome.backup !== null, outcome.error !== null]),
     [
@@ -204,7 +208,33 @@ test("several sources are all backed up; the one that fails is named and decides
       [false, true],
     ],
   );
-  assert.match((await sandbox.run("create --type database")).out, /two: Cannot/);
+  assert.match((await sandbox.run("create --type full")).out, /two: Cannot/);
+});
+
+test("create of one type leaves out the sources that have nothing of it, and says so", async () => {
+  using sandbox = new CliSandbox();
+  const [one, two] = ["  - name: one\n    databases: [app.db]\n", "  - name: two\n    storage: [uploads]\n"];
+  sandbox.write("vertex-backup.yaml", `sources:\n${one}${two}`);
+  const env = { BACKUP_TYPE: "storage" };
+  for (const [made, left, run] of [
+    ["one", /two is left out: it has no databases/, await sandbox.run("create --type database --json")],
+    ["two", /one is left out: it has no folders/, await sandbox.run("create --json", { env })],
+  ] as const) {
+    assert.equal(run.code, 0, run.out);
+    const { outcomes } = documentOf("create", run) as { outcomes: { source: string }[] };
+    assert.deepEqual(
+      outcomes.map(({ source }) => source),
+      [made],
+    );
+    assert.match(run.err, left);
+  }
+  assert.equal((await sandbox.run("create --type database --source two")).code, 2);
+  assert.equal((await sandbox.run("create --type full")).code, 2);
+
+  sandbox.write("vertex-backup.yaml", `sources:\n${one}${one.replace("one", "three")}`);
+  const none = await sandbox.run("create --type storage");
+  assert.equal(none.code, 2);
+  assert.match(none.err, /no source has folders/);
 });
 
 test("options of the command line reach the folders they are meant for", async () => {

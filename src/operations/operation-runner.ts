@@ -1,0 +1,53 @@
+/**
+ * How the facade runs an operation: the context is opened as far as it is needed,
+ * interrupted restores are finished, and signal and observer are there.
+ *
+ * @module
+ */
+
+import type { Observer } from "../domain/progress.ts";
+import type { Access, ContextProvider, OperationContext } from "./context.ts";
+import { recoverFirst } from "./recover-first.ts";
+import type { RunOptions, Started } from "./requests.ts";
+import { bothObservers } from "./run-log.ts";
+
+type Operation<R extends RunOptions, T> = (context: OperationContext, request: Started<R>) => Promise<T>;
+
+/** Runs the operations of one manager. */
+export class OperationRunner {
+  readonly #contexts: ContextProvider;
+  readonly #observer: Observer | undefined;
+
+  /** @param observer Hears every operation, besides the observer of the single call. */
+  constructor(contexts: ContextProvider, observer: Observer | undefined) {
+    this.#contexts = contexts;
+    this.#observer = observer;
+  }
+
+  /** @param check Refuses a request that makes no sense before a vault is made for it. */
+  async create<R extends RunOptions, T>(
+    request: R,
+    operation: Operation<R, T>,
+    check: () => unknown,
+  ): Promise<T> {
+    check();
+    return await this.run("create", request, operation);
+  }
+
+  /** Finishes interrupted restores first, then runs the operation. */
+  async run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
+    return await this.open(access, request, async (context, started) => {
+      await recoverFirst(context, access, started);
+      return await operation(context, started);
+    });
+  }
+
+  /** Runs the operation in a context that is opened as far as `access` says. */
+  async open<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
+    const signal = request.signal ?? new AbortController().signal;
+    const observer = bothObservers(this.#observer, request.observer);
+    signal.throwIfAborted();
+    const context = await this.#contexts.open(access, signal, (message) => observer.warning(message));
+    return await operation(context, { ...request, signal, observer });
+  }
+}
