@@ -181,6 +181,30 @@ test("damage ends verify with 13 and names the file", async () => {
   assert.equal(documentOf("verify", json)["ok"], false);
 });
 
+test("a backup whose stored file is missing is damaged, to restore and show as to verify", async () => {
+  for (const [folder, suffix] of [
+    ["storage", ".contents.jsonl.gz"],
+    ["storage", ".tar.gz"],
+    ["database", ".db"],
+  ] as const) {
+    using sandbox = new CliSandbox();
+    await sandbox.run("create");
+    const name = readdirSync(`backups/${folder}`).find((file) => file.endsWith(suffix))!;
+    rmSync(join("backups", folder, name));
+    const only = `--only ${folder}`;
+    for (const line of [
+      "verify",
+      "show latest",
+      "restore latest --target x --yes",
+      `restore latest --target x --yes ${only}`,
+    ]) {
+      const { code, out, err } = await sandbox.run(line);
+      assert.equal(code, 13, `${line}\n${out}${err}`);
+      assert.ok(`${out}${err}`.includes(`${name}`), line);
+    }
+  }
+});
+
 test("several sources are all backed up; the one that fails is named and decides the exit code", async () => {
   using sandbox = new CliSandbox();
   sandbox.write(

@@ -1,5 +1,5 @@
 /**
- * `show`: one backup, whole.
+ * `show`: one backup, whole. Exit code 13 where it is known to be damaged, as `verify` has it.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { Backup, BackupDatabase, BackupType } from "../../domain/backup.ts";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../domain/units.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
-import type { ExitCode } from "../exit-codes.ts";
+import { type ExitCode, exitCodeOfKind } from "../exit-codes.ts";
 import { typeOption } from "../option-values.ts";
 import { problemLines, renderFacts } from "../render/facts.ts";
 import { formatIsoMoment, formatMoment } from "../render/moment.ts";
@@ -51,7 +51,7 @@ async function show(
     () => ({ backup: toSnakeCase(backup), open_by_hand: openByHand(backup, vault) }),
     () => renderBackup(backup, vault, context.io.clock.now(), output.palette),
   );
-  return 0;
+  return backup.state === "damaged" ? exitCodeOfKind.damaged : 0;
 }
 
 /** Everything known of a backup, and how to open it by hand. */

@@ -40,7 +40,7 @@ export interface ContentsSource extends TextsSource {
 
 /** How the contents file of a backup is to be read: against what its metadata says. */
 export function contentsSource(backup: {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly archive: { readonly sizeBytes: number };
   readonly contents: { readonly name: string; readonly sizeBytes: number; readonly sha256: string };
 }): ContentsSource {

@@ -19,7 +19,7 @@ const stretchBytesMax = 64 * 1024 * 1024;
 const stretchRunsMax = 64;
 
 export interface RunReading {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly archiveName: string;
   readonly decoder: MemberDecoder;
 }

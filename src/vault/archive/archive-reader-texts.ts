@@ -29,7 +29,7 @@ export interface TextRange {
 }
 
 export interface TextsSource {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly name: string;
   /** Checked at the end where given. */
   readonly expected?: { readonly sizeBytes: number; readonly sha256: string };

@@ -26,7 +26,7 @@ interface StoredArchiveObject {
 }
 
 export interface ArchiveReaderOptions {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly archive: StoredArchiveObject;
   readonly contents: StoredArchiveObject;
   readonly roots: readonly EntryRoot[];

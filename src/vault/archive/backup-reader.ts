@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path/posix";
 import type { Backup, BackupFile } from "../../domain/backup.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, isBackupError } from "../../domain/error.ts";
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { ByteRange, Storage } from "../../storage/storage.ts";
 import type { BackupReader, EntryWithContent } from "../vault.ts";
@@ -23,15 +23,15 @@ export function openBackupReader(storage: Storage, loaded: LoadedBackup): Backup
 
 class ArchiveBackupReader implements BackupReader {
   readonly backup: Backup;
-  readonly #storage: Storage;
+  readonly #storage: StoredFiles;
   readonly #metadata: BackupMetadata | undefined;
   readonly #archive: ArchiveReading | undefined;
 
   constructor(storage: Storage, loaded: LoadedBackup) {
     this.backup = loaded.backup;
-    this.#storage = storage;
+    this.#storage = new StoredFiles(storage);
     this.#metadata = loaded.metadata;
-    this.#archive = openArchive(storage, loaded);
+    this.#archive = openArchive(this.#storage, loaded);
   }
 
   async *readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
@@ -63,9 +63,36 @@ class ArchiveBackupReader implements BackupReader {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/**
+ * The files of a backup that is there. One of them that is not is damage: `not-found` would say
+ * that there is no such backup, and a caller would look for another name.
+ */
+class StoredFiles implements Pick<Storage, "get"> {
+  readonly #storage: Pick<Storage, "get">;
+
+  constructor(storage: Pick<Storage, "get">) {
+    this.#storage = storage;
+  }
+
+  async *get(name: string, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    try {
+      yield* this.#storage.get(name, range, signal);
+    } catch (error) {
+      throw isBackupError(error, "not-found") ? missing(name, error) : error;
+    }
+  }
+}
+
+function missing(name: string, cause: BackupError): BackupError {
+  return new BackupError("damaged", `Cannot read ${name}: it is missing`, {
+    cause,
+    hint: "Restore another backup; verify says what is wrong with this one.",
+  });
+}
+
 /** The archive of a backup; undefined for one that has none. */
 export function openArchive(
-  storage: Storage,
+  storage: Pick<Storage, "get">,
   { backup, metadata }: LoadedBackup,
 ): ArchiveReading | undefined {
   const archive = metadata?.files.find((file) => file.role === "archive");

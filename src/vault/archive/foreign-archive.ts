@@ -35,7 +35,7 @@ const bombBytesMin = 1024 * 1024 * 1024;
 const bombRatio = 200;
 
 export interface ForeignArchiveOptions {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly archiveName: string;
 }
 

@@ -58,7 +58,7 @@ export class MemberDecoder {
 }
 
 export interface MemberStreamOptions {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "get">;
   readonly name: string;
   readonly decoder: MemberDecoder;
   /** Where the first of `members` starts. */
