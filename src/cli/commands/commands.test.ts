@@ -205,6 +205,29 @@ test("a backup whose stored file is missing is damaged, to restore and show as t
   }
 });
 
+test("the commands that restore prints work when pasted, also without a configuration", async () => {
+  using sandbox = new CliSandbox();
+  rmSync("vertex-backup.yaml");
+  const place = "--vault 'my vault' --database app.db --storage uploads";
+  await sandbox.run(`create ${place}`);
+  sandbox.write("uploads/notes.txt", "changed\n");
+  const pasted = (out: string, verb: string): string =>
+    out
+      .split("\n")
+      .find((line) => line.startsWith(`${verb} it`))!
+      .replace(/^.*: vertex-backup /, "");
+  const restored = await sandbox.run(`restore latest --yes ${place}`);
+  assert.equal(readFileSync("uploads/notes.txt", "utf8"), "hello\n", restored.err);
+  const undo = pasted(restored.out, "Bring");
+  assert.ok(undo.includes("--vault 'my vault'"), undo);
+  const undone = await sandbox.run(`${undo} --yes`);
+  assert.equal(undone.code, 0, undone.err);
+  assert.equal(readFileSync("uploads/notes.txt", "utf8"), "changed\n");
+  const discard = pasted(undone.out, "Delete");
+  assert.ok(discard.includes("--vault 'my vault'"), discard);
+  assert.equal((await sandbox.run(`${discard} --yes`)).code, 0);
+});
+
 test("several sources are all backed up; the one that fails is named and decides the exit code", async () => {
   using sandbox = new CliSandbox();
   sandbox.write(

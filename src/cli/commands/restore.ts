@@ -18,6 +18,7 @@ import type { ExitCode } from "../exit-codes.ts";
 import { collect, filled, typeOption } from "../option-values.ts";
 import { changeLines, keptLines, planLines, restoredLines, type SafetyPlace } from "../render/restore.ts";
 import { safeText } from "../render/safe-text.ts";
+import { samePlace } from "../render/same-place.ts";
 
 interface RestoreOptions {
   readonly type?: BackupType;
@@ -125,7 +126,7 @@ async function restoreBackup(
   const warnings = result.warnings.filter((warning) => !progress.shownWarnings.has(warning));
   output.report(
     () => ({ ...untouched, plan: toSnakeCase(plan), restored: toSnakeCase(result) }),
-    () => restoredLines({ ...result, warnings }, output.palette),
+    () => restoredLines({ ...result, warnings }, context.options, output.palette),
   );
   return 0;
 }
@@ -189,7 +190,9 @@ async function undo(
     () => [
       context.output.palette.green("The last restore is undone"),
       ...result.restored.map((path) => `  ${safeText(path)} is as it was before`),
-      "What was there until now is kept: restore --undo brings it back, restore --discard deletes it.",
+      "What was there until now is kept.",
+      `Bring it back with: ${samePlace("restore --undo", context.options)}`,
+      `Delete it with: ${samePlace("restore --discard", context.options)}`,
     ],
   );
   return 0;

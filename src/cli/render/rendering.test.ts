@@ -191,6 +191,7 @@ test("a finished restore says how to take it back", () => {
       previousState: ["/srv/shop/.app.db.previous"],
       warnings: [],
     },
+    { color: true, vault: "/mnt/my disk", config: "shop.yaml", database: ["a.db", "-b.db"] },
     plain,
   );
   assert.deepEqual(lines, [
@@ -200,15 +201,15 @@ test("a finished restore says how to take it back", () => {
     "Safety backup: db_backup_20240101_150000",
     "What was there before is kept:",
     "  /srv/shop/.app.db.previous",
-    "Bring it back with: vertex-backup restore --undo",
-    "Delete it with: vertex-backup restore --discard",
+    "Bring it back with: vertex-backup restore --undo --config shop.yaml --vault '/mnt/my disk' --database a.db --database=-b.db",
+    "Delete it with: vertex-backup restore --discard --config shop.yaml --vault '/mnt/my disk' --database a.db --database=-b.db",
   ]);
 });
 
 test("a finished restore of a file without checksums does not claim to be verified", () => {
   const backup = sampleBackup({ state: "unverified" });
   const result = { backup, restoreId: "r1", targets: [], filesWritten: 1, bytesWritten: 10 };
-  const [line = ""] = restoredLines({ ...result, previousState: [], warnings: [] }, plain);
+  const [line = ""] = restoredLines({ ...result, previousState: [], warnings: [] }, { color: true }, plain);
   assert.match(line, /: 1 file, 10 B written; nothing to verify them against$/);
 });
 

@@ -8,9 +8,11 @@
 import type { BackupType } from "../../domain/backup.ts";
 import { formatBytes, formatCount, formatQuantity } from "../../domain/units.ts";
 import type { KeptRestore, RestoreChange, RestorePlan, RestoreResult } from "../../operations/requests.ts";
+import type { GlobalOptions } from "../command.ts";
 import { formatMoment } from "./moment.ts";
 import type { Paint, Palette } from "./palette.ts";
 import { safeText } from "./safe-text.ts";
+import { samePlace } from "./same-place.ts";
 import { formatState } from "./state.ts";
 import { renderTable } from "./table.ts";
 
@@ -85,8 +87,8 @@ export function changeLines(plan: RestorePlan, palette: Palette): string[] {
   return more > 0 ? [...lines, `  and ${formatCount(more)} more`] : lines;
 }
 
-/** What a restore did, and how to take it back. */
-export function restoredLines(result: RestoreResult, palette: Palette): string[] {
+/** What a restore that was given `options` did, and how to take it back. */
+export function restoredLines(result: RestoreResult, options: GlobalOptions, palette: Palette): string[] {
   const written = `${formatQuantity(result.filesWritten, "file")}, ${formatBytes(result.bytesWritten)}`;
   const { backup, safetyBackupId, previousState } = result;
   const verdict =
@@ -100,8 +102,8 @@ export function restoredLines(result: RestoreResult, palette: Palette): string[]
       : [
           "What was there before is kept:",
           ...previousState.map((path) => `  ${safeText(path)}`),
-          "Bring it back with: vertex-backup restore --undo",
-          "Delete it with: vertex-backup restore --discard",
+          `Bring it back with: ${samePlace("restore --undo", options)}`,
+          `Delete it with: ${samePlace("restore --discard", options)}`,
         ]),
     ...result.warnings.map((warning) => palette.yellow(`warning: ${safeText(warning)}`)),
   ];
