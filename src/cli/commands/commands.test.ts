@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -226,6 +227,28 @@ test("the commands that restore prints work when pasted, also without a configur
   const discard = pasted(undone.out, "Delete");
   assert.ok(discard.includes("--vault 'my vault'"), discard);
   assert.equal((await sandbox.run(`${discard} --yes`)).code, 0);
+});
+
+test("an archive whose files lie in no folder is restored below the archive's name, and verified", async () => {
+  using sandbox = new CliSandbox();
+  await sandbox.run("create");
+  mkdirSync("loose");
+  sandbox.write("loose/notes", "top\n");
+  sandbox.write("loose/sub/deep.txt", "deep\n");
+  linkSync("loose/notes", "loose/same");
+  const names = ["notes", "same", "sub"];
+  execFileSync("tar", ["-czf", "notes.tar.gz", "-C", "loose", ...names]);
+  const original = "backups/storage/storage_backup_20200101_120000.tar.gz";
+  copyFileSync("notes.tar.gz", original);
+  const { code, err } = await sandbox.run("restore notes.tar.gz --target back --yes");
+  assert.equal(code, 0, err);
+  assert.equal(readFileSync("back/notes/notes", "utf8"), "top\n");
+  assert.equal(readFileSync("back/notes/same", "utf8"), "top\n");
+  assert.equal(readFileSync("back/sub/deep.txt", "utf8"), "deep\n");
+  const verified = await sandbox.run("verify storage_backup_20200101_120000");
+  assert.equal(verified.code, 0, verified.out);
+  assert.equal((await sandbox.run(`restore ${original} --target again --yes`)).code, 0);
+  assert.equal(readFileSync("again/storage_backup_20200101_120000/same", "utf8"), "top\n");
 });
 
 test("several sources are all backed up; the one that fails is named and decides the exit code", async () => {

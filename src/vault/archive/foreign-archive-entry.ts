@@ -5,6 +5,7 @@
  * @module
  */
 
+import { basename } from "node:path/posix";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { asByteString, byteStringToDisplay, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
@@ -23,9 +24,16 @@ export class ForeignEntries {
   readonly #archiveName: string;
   /** Kind of every path so far, with its root. */
   readonly #seen = new Map<string, StoredEntry["kind"]>();
+  /** Root of what lies in no folder: named after the archive. */
+  readonly #looseRoot: string;
+  #hasLoose = false;
+  #hasFolderOfThatName = false;
 
   constructor(archiveName: string) {
     this.#archiveName = archiveName;
+    const stem = basename(archiveName).replace(/\.(?:tar\.gz|tgz)$/i, "");
+    // "...tar.gz" must not lead out of the target.
+    this.#looseRoot = /^\.{0,2}$/.test(stem) ? "files" : stem;
   }
 
   /** The entry; undefined for a top that is not a folder of its own ("./"). @throws {BackupError} `unsafe`, `unsupported` */
@@ -33,19 +41,37 @@ export class ForeignEntries {
     const name = block.name.replace(/^(?:\.\/+)+/, "").replace(/\/+$/, "");
     if (name === "" || name === ".") return undefined;
     this.#checkName(name);
-    const slash = name.indexOf("/");
-    const root = byteStringToUtf8(asByteString(slash < 0 ? name : name.slice(0, slash)));
-    if (root === undefined) throw this.#unsafe("has a folder whose name is not UTF-8", name);
-    const path = asByteString(slash < 0 ? "" : name.slice(slash + 1));
+    const { root, path } = this.#place(name, block.type === "5");
     const entry = this.#describe(block, root, path);
-    if (path === "" && entry.kind !== "directory") {
-      throw new BackupError(
-        "unsupported",
-        `Cannot read ${this.#archiveName}: it holds a file outside of any folder`,
-      );
-    }
     this.#remember(entry, name);
     return entry;
+  }
+
+  /** The first part of a name is its root; what lies in no folder gets a root of its own. */
+  #place(name: string, isFolder: boolean): Pick<StoredEntry, "root" | "path"> {
+    const slash = name.indexOf("/");
+    if (slash < 0 && !isFolder) {
+      this.#hasLoose = true;
+      this.#refuseMixed();
+      return { root: this.#looseRoot, path: asByteString(name) };
+    }
+    const root = byteStringToUtf8(asByteString(slash < 0 ? name : name.slice(0, slash)));
+    if (root === undefined) throw this.#unsafe("has a folder whose name is not UTF-8", name);
+    if (root === this.#looseRoot) {
+      this.#hasFolderOfThatName = true;
+      this.#refuseMixed();
+    }
+    return { root, path: asByteString(slash < 0 ? "" : name.slice(slash + 1)) };
+  }
+
+  /** Both would go into one folder, where one could take the name of the other. */
+  #refuseMixed(): void {
+    if (!this.#hasLoose || !this.#hasFolderOfThatName) return;
+    throw new BackupError(
+      "unsupported",
+      `Cannot read ${this.#archiveName}: it holds files outside of any folder and a folder of its own name`,
+      { hint: "Give the archive another name." },
+    );
   }
 
   #describe(block: TarBlock, root: string, path: ByteString): StoredEntry {
@@ -90,14 +116,10 @@ export class ForeignEntries {
   #hardLinkTarget(block: TarBlock, root: string): ByteString {
     const target = block.linkName.replace(/^(?:\.\/+)+/, "");
     this.#checkName(target);
-    const prefix = `${Buffer.from(root, "utf8").toString("latin1")}/`;
-    if (!target.startsWith(prefix) || this.#seen.get(target) !== "file") {
-      throw this.#unsafe(
-        "has a hard link to something that is no earlier file of the same folder",
-        block.name,
-      );
-    }
-    return asByteString(target.slice(prefix.length));
+    const isFile = this.#seen.get(target) === "file";
+    const place = isFile ? this.#place(target, false) : undefined;
+    if (place?.root === root) return place.path;
+    throw this.#unsafe("has a hard link to something that is no earlier file of the same folder", block.name);
   }
 
   /**

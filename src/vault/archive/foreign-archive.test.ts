@@ -25,10 +25,10 @@ async function tarOf(pieces: readonly Piece[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-async function openBytes(bytes: Uint8Array): Promise<ArchiveReading> {
+async function openBytes(bytes: Uint8Array, name = archiveName): Promise<ArchiveReading> {
   const storage = new MemoryStorage();
-  await storage.put(archiveName, bytes, signal);
-  return openForeignArchive({ storage, archiveName });
+  await storage.put(name, bytes, signal);
+  return openForeignArchive({ storage, archiveName: name });
 }
 
 async function openPieces(pieces: readonly Piece[]): Promise<ArchiveReading> {
@@ -97,6 +97,27 @@ test("verify() has nothing to say about an intact foreign archive, and names a b
   changed[400_000]! ^= 1;
   assert.equal(await damages(changed), 1, "changed");
   assert.equal(await damages(Buffer.from("not gzip")), 1, "something else");
+});
+
+test("files in no folder get a root named after the archive, which is never one that leads out", async () => {
+  const packed = gzipSync(
+    await tarOf([
+      [{ name: "a" }, "x"],
+      [{ name: "sub/b" }, "yy"],
+    ]),
+  );
+  for (const [name, root] of [
+    ["storage/shop.tar.gz", "shop"],
+    ["shop.TGZ", "shop"],
+    ["a.tar.gz", "a"],
+    ["...tar.gz", "files"],
+    [".tar.gz", "files"],
+  ] as const) {
+    assert.deepEqual(await list(await openBytes(packed, name)), [`file ${root}:a 1`, "file sub:b 2"], name);
+  }
+  await assert.rejects(list(await openBytes(packed, "sub.tar.gz")), (error) =>
+    isBackupError(error, "unsupported"),
+  );
 });
 
 test("everything that reaches outside, or is no file at all, is refused as unsafe", async () => {
