@@ -37,6 +37,13 @@ test("createBackupManager() says that it makes a vault, once, and makes none whe
     await using manager = createBackupManager(app.configuration, { observer });
     return await manager.backupDatabase();
   };
+  const hintOfList = async (): Promise<string> => {
+    await using manager = createBackupManager(app.configuration);
+    const failure = await manager.listBackups().catch((error: unknown) => error);
+    assert.ok(isBackupError(failure, "not-found"), String(failure));
+    return failure.hint ?? "";
+  };
+  assert.match(await hintOfList(), /create/);
   await create();
   await create();
   assert.deepEqual(warnings, [`Made a new vault in ${app.vault}`]);
@@ -50,12 +57,15 @@ test("createBackupManager() says that it makes a vault, once, and makes none whe
   );
   assert.ok(isBackupError(refused, "storage-unavailable"), String(refused));
   assert.deepEqual(readdirSync(app.vault), []);
+  // Whoever lists is not sent to a create that refuses.
+  assert.equal(await hintOfList(), refused.hint);
   const remembered = /delete (\S+) first/.exec(refused.hint ?? "")?.[1] ?? "";
   assert.equal(readFileSync(remembered, "utf8"), `${app.vault}\n`);
 
   rmdirSync(app.vault);
   await assert.rejects(create(), /there was one, and now there is none/);
   assert.equal(existsSync(app.vault), false);
+  assert.equal(await hintOfList(), refused.hint);
 
   rmSync(remembered);
   await create();

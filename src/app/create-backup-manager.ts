@@ -22,7 +22,7 @@ import { absentVault } from "../vault/absent-vault.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
 import type { Vault } from "../vault/vault.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
-import { hasVaultMarker, refuseIfKnown, rememberVault } from "./known-vaults.ts";
+import { explainMissing, hasVaultMarker, refuseIfKnown, rememberVault } from "./known-vaults.ts";
 import { defaultStateDirectory } from "./state-directory.ts";
 import { toolVersion } from "./tool-version.ts";
 
@@ -143,7 +143,10 @@ class LocalContexts implements ContextProvider {
   async #connect(create: boolean, signal: AbortSignal): Promise<OperationContext> {
     const isNew = create && !(await this.#isThere(signal));
     if (isNew) await refuseIfKnown(this.#stateDirectory, this.#vaultDirectory);
-    const vault = await this.#openVault(create, signal);
+    const vault = await this.#openVault(create, signal).catch(async (error: unknown) => {
+      if (create || !isBackupError(error, "not-found")) throw error;
+      throw await explainMissing(this.#stateDirectory, this.#vaultDirectory, error);
+    });
     this.#madeVault ||= isNew;
     return this.#facts(vault);
   }

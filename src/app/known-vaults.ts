@@ -44,10 +44,23 @@ export async function refuseIfKnown(stateDirectory: string, directory: string): 
   throw new BackupError(
     "storage-unavailable",
     `Cannot open the vault ${directory}: there was one, and now there is none`,
-    {
-      hint: `Check whether the disk it is on is mounted. To make a new vault there, delete ${file} first.`,
-    },
+    { hint: knownHint(file) },
   );
+}
+
+/** The error that a vault is not there, with a hint that does not send people to `create` where that would refuse. */
+export async function explainMissing(
+  stateDirectory: string,
+  directory: string,
+  missing: BackupError,
+): Promise<BackupError> {
+  const file = knownVaultFile(stateDirectory, directory);
+  if (!(await exists(file))) return missing;
+  return new BackupError(missing.kind, missing.message, { cause: missing, hint: knownHint(file) });
+}
+
+function knownHint(file: string): string {
+  return `Check whether the disk it is on is mounted. To make a new vault there, delete ${file} first.`;
 }
 
 /** A quick look that answers for nearly every vault; false proves nothing. */
