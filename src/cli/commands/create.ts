@@ -46,7 +46,11 @@ export const createCommand: CommandModule = {
       .option("--one-file-system", "do not follow into other file systems")
       .option("--exclude-caches", "leave out folders that hold a CACHEDIR.TAG")
       .option("--integrity-check", "check captured databases thoroughly instead of quickly")
-      .option("--level <n>", "gzip level, 1 (fast) to 9 (small); default 6", gzipLevel)
+      .option(
+        "--level <n>",
+        "compression, 1 (fast) to 9 (small); default 5, about the size gzip makes by default",
+        gzipLevel,
+      )
       .option("--tag <tag>", "give the backup a tag; repeatable", collectFilled)
       .option("--no-rotate", "do not remove old backups afterwards")
       .action((options: CreateOptions) => run((context) => create(context, options)));
