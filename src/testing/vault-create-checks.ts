@@ -217,14 +217,14 @@ export const vaultCreateChecks: readonly VaultCheck[] = [
     name: "finish() says what state the backup is in, the worst first",
     run: async (place) => {
       await using vault = await place.open(machine);
-      const vanished = { kind: "vanished", path: "files/x", message: "it vanished" } as const;
-      const note = { kind: "special-file", path: "files/p", message: "a pipe" } as const;
+      const unreadable = { kind: "unreadable", path: "files/x", message: "not permitted" } as const;
+      const note = { kind: "vanished", path: "files/p", message: "it vanished" } as const;
       const bad = { method: "quick_check", ok: false, messages: ["page 3 is gone"] } as const;
       const cases = [
         { problems: [note], suspect: "", check: undefined, state: "good" },
-        { problems: [vanished], suspect: "", check: undefined, state: "incomplete" },
-        { problems: [vanished], suspect: "it shrank", check: undefined, state: "suspect" },
-        { problems: [vanished], suspect: "it shrank", check: bad, state: "damaged" },
+        { problems: [unreadable], suspect: "", check: undefined, state: "incomplete" },
+        { problems: [unreadable], suspect: "it shrank", check: undefined, state: "suspect" },
+        { problems: [unreadable], suspect: "it shrank", check: bad, state: "damaged" },
       ] as const;
       for (const { problems, suspect, check, state } of cases) {
         const writer = await vault.begin(beginOptions({ type: "database" }), signal);
