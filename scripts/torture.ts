@@ -18,8 +18,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { byteStringFromText } from "../src/domain/byte-string.ts";
-import type { CaptureOutcome } from "../src/source/capture.ts";
-import { type DatabaseCapturer, openDatabaseCapturer } from "../src/source/database-capturer.ts";
+import type { CaptureOutcome } from "../src/source/capture/capture.ts";
+import { type DatabaseCapturer, openDatabaseCapturer } from "../src/source/capture/database-capturer.ts";
 import { brokenLaws, createBank, type JournalMode, journalModes, pageSizes } from "../test/torture/bank.ts";
 import { startWriter, type Writer } from "../test/torture/writers.ts";
 

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
-import { loadAccountNames } from "../source/account-names.ts";
+import { loadAccountNames } from "../source/folder/account-names.ts";
 import { createLiveApp } from "../testing/live-app.ts";
 import { createBackupManager } from "./create-backup-manager.ts";
 

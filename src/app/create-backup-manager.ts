@@ -14,7 +14,7 @@ import { defaultRetention } from "../domain/retention.ts";
 import { BackupManager } from "../operations/backup-manager.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
-import { loadAccountNames } from "../source/account-names.ts";
+import { loadAccountNames } from "../source/folder/account-names.ts";
 import { makeDurableDirectory } from "../storage/local-directories.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
@@ -167,7 +167,8 @@ class LocalContexts implements ContextProvider {
       // Loaded by the operations that come to need them: a list does not.
       openLooseFile: async (path, fileSignal) =>
         (await import("../vault/archive/open-loose-file.ts")).openLooseFile(path, fileSignal),
-      openCapturer: async () => (await import("../source/database-capturer.ts")).openDatabaseCapturer(),
+      openCapturer: async () =>
+        (await import("../source/capture/database-capturer.ts")).openDatabaseCapturer(),
     };
   }
 

@@ -6,8 +6,8 @@
 
 import type { DatabaseCheck } from "../domain/backup.ts";
 import { byteStringFromText } from "../domain/byte-string.ts";
-import type { CapturedImage } from "../source/capture.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
+import type { CapturedImage } from "../source/capture/capture.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
 import { mapBounded } from "./bounded.ts";
 import type { ImagePlace } from "./image-place.ts";

@@ -6,8 +6,8 @@
  */
 
 import { errorText, isBackupError } from "../domain/error.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
-import type { ReferenceCheck } from "../source/reference-check.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
+import type { ReferenceCheck } from "../source/folder/reference-check.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
 import type { FileReference } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";

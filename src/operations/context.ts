@@ -9,7 +9,7 @@
 import type { Clock } from "../domain/clock.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { BackupReader, Vault } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { errorText } from "../domain/error.ts";
-import { journalIds } from "../source/restore-journal-names.ts";
+import { journalIds } from "../source/swap/restore-journal-names.ts";
 import type { Access, OperationContext } from "./context.ts";
 import type { RunOptions, Started } from "./requests.ts";
 import { recoverWherePossible } from "./verbs.ts";

@@ -8,12 +8,12 @@
 import type { ByteString } from "../domain/byte-string.ts";
 import type { Entry } from "../domain/entry.ts";
 import { isBackupError } from "../domain/error.ts";
-import type { CaptureOutcome } from "../source/capture.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
-import { DatabaseFinder } from "../source/database-finder.ts";
+import type { CaptureOutcome } from "../source/capture/capture.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
+import { DatabaseFinder } from "../source/folder/database-finder.ts";
 import { FoundBudget } from "../source/found-budget.ts";
 import { withSidecars } from "../source/sidecar-names.ts";
-import { realBytePath, walkFolder } from "../source/walk-folder.ts";
+import { realBytePath, walkFolder } from "../source/folder/walk-folder.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
 import type { ImagePlace } from "./image-place.ts";

@@ -8,8 +8,8 @@
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import { lastTrusted, suspectReason } from "../domain/guard.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
-import { ReferenceCheck } from "../source/reference-check.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
+import { ReferenceCheck } from "../source/folder/reference-check.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
 import { collectReferences } from "./collect-references.ts";

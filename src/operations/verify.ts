@@ -9,7 +9,7 @@ import type { Backup, Problem } from "../domain/backup.ts";
 import { isoWithOffset } from "../domain/clock.ts";
 import { isBackupError } from "../domain/error.ts";
 import type { Observer, Progress } from "../domain/progress.ts";
-import type { DatabaseCapturer } from "../source/database-capturer.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { VerifyReport } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
 import { findStoredBackup } from "./find-backup.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { Clock } from "../domain/clock.ts";
-import type { CaptureOutcome } from "./capture.ts";
+import type { CaptureOutcome } from "./capture/capture.ts";
 
 /** Five that reach their limit of a minute: more than ever happens by accident, and a nightly backup stays one. */
 export const foundBudgetMs: number = 5 * 60_000;

@@ -10,13 +10,13 @@ import { basename, join } from "node:path";
 import type { Problem } from "../domain/backup.ts";
 import { byteStringToPath } from "../domain/byte-string.ts";
 import type { Entry, StoredEntry } from "../domain/entry.ts";
-import { walkFolder } from "../source/walk-folder.ts";
+import { walkFolder } from "../source/folder/walk-folder.ts";
 import { readAll } from "../storage/read-all.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { ArchiveReader } from "../vault/archive/archive-reader.ts";
-import { openArchiveReader } from "../vault/archive/archive-reader.ts";
-import type { ArchiveResult } from "../vault/archive/archive-writer.ts";
-import { openArchiveWriter } from "../vault/archive/archive-writer.ts";
+import type { ArchiveReader } from "../vault/archive/bytes/archive-reader.ts";
+import { openArchiveReader } from "../vault/archive/bytes/archive-reader.ts";
+import type { ArchiveResult } from "../vault/archive/bytes/archive-writer.ts";
+import { openArchiveWriter } from "../vault/archive/bytes/archive-writer.ts";
 
 const signal = new AbortController().signal;
 const objectBytesMax = 1 << 28;

@@ -9,7 +9,7 @@ import { resolveSources } from "../app/configuration.ts";
 import { systemClock } from "../domain/clock.ts";
 import { defaultRetention } from "../domain/retention.ts";
 import type { OperationContext } from "../operations/context.ts";
-import { openDatabaseCapturer } from "../source/database-capturer.ts";
+import { openDatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";

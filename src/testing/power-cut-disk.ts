@@ -8,7 +8,7 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import { type ByteString, byteStringToPath } from "../domain/byte-string.ts";
-import { realDisk, type SwapDisk } from "../source/swap-disk.ts";
+import { realDisk, type SwapDisk } from "../source/swap/swap-disk.ts";
 
 class PowerCut extends Error {
   override readonly name = "PowerCut";

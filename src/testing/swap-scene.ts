@@ -16,10 +16,10 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { byteStringFromText as bytes } from "../domain/byte-string.ts";
-import type { RestoreJournal, SwapArea } from "../source/restore-journal.ts";
-import { RestoreJournalStore } from "../source/restore-journal-store.ts";
-import { isRestoreLeftover, previousName, stagingName } from "../source/staging-names.ts";
-import type { SwapDisk } from "../source/swap-disk.ts";
+import type { RestoreJournal, SwapArea } from "../source/swap/restore-journal.ts";
+import { RestoreJournalStore } from "../source/swap/restore-journal-store.ts";
+import { isRestoreLeftover, previousName, stagingName } from "../source/swap/staging-names.ts";
+import type { SwapDisk } from "../source/swap/swap-disk.ts";
 
 /** The restore of every scene. */
 export const id: string = "20240101_120000-abcdef";

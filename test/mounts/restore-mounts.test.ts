@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../../src/app/create-backup-manager.ts";
 import { isBackupError } from "../../src/domain/error.ts";
-import { isRestoreLeftover } from "../../src/source/staging-names.ts";
+import { isRestoreLeftover } from "../../src/source/swap/staging-names.ts";
 import { createLiveApp, sumOfBalances, totalBalance } from "../../src/testing/live-app.ts";
 
 /** A mount that goes with its scope. */

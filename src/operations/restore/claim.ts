@@ -7,8 +7,8 @@
 import { randomBytes } from "node:crypto";
 import { localStamp } from "../../domain/clock.ts";
 import { BackupError } from "../../domain/error.ts";
-import { journalTargets, pathsOverlap, type RestoreJournal } from "../../source/restore-journal.ts";
-import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
+import { journalTargets, pathsOverlap, type RestoreJournal } from "../../source/swap/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
 import type { OperationContext } from "../context.ts";
 
 /** A new name for a restore: its start and something that no other one has. */

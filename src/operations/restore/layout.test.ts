@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { byteStringFromText as bytes } from "../../domain/byte-string.ts";
 import { isBackupError } from "../../domain/error.ts";
-import type { TargetPlace } from "../../source/staging-place.ts";
+import type { TargetPlace } from "../../source/swap/staging-place.ts";
 import { sampleBackup } from "../../testing/sample-backup.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import { type Layout, type LayoutFacts, layOut, type PlacedTarget } from "./layout.ts";

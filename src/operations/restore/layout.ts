@@ -7,10 +7,10 @@
 
 import { asByteString, type ByteString, byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
-import { absolutePath } from "../../source/entry-path.ts";
-import { isInside, type LiveTarget, type SwapArea } from "../../source/restore-journal.ts";
-import { previousName, stagingName } from "../../source/staging-names.ts";
-import type { TargetPlace } from "../../source/staging-place.ts";
+import { absolutePath } from "../../source/tree/entry-path.ts";
+import { isInside, type LiveTarget, type SwapArea } from "../../source/swap/restore-journal.ts";
+import { previousName, stagingName } from "../../source/swap/staging-names.ts";
+import type { TargetPlace } from "../../source/swap/staging-place.ts";
 import type { RestoreTarget } from "./targets.ts";
 
 export interface PlacedTarget {

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { DatabaseCapturer } from "../../source/database-capturer.ts";
-import { installLive } from "../../source/live-install.ts";
-import type { LiveTarget, RestoreJournal } from "../../source/restore-journal.ts";
+import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
+import { installLive } from "../../source/capture/live-install.ts";
+import type { LiveTarget, RestoreJournal } from "../../source/swap/restore-journal.ts";
 import type { OperationContext } from "../context.ts";
 import { openScratch } from "../scratch.ts";
 

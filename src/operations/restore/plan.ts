@@ -8,9 +8,9 @@
 import { stat } from "node:fs/promises";
 import { asByteString, byteStringToPath } from "../../domain/byte-string.ts";
 import { compareEntryPaths, type Entry, type StoredEntry } from "../../domain/entry.ts";
-import { compareTree, type TreeDifference } from "../../source/compare-tree.ts";
-import { displayEntryPath } from "../../source/entry-path.ts";
-import { realBytePath, walkFolder } from "../../source/walk-folder.ts";
+import { compareTree, type TreeDifference } from "../../source/tree/compare-tree.ts";
+import { displayEntryPath } from "../../source/tree/entry-path.ts";
+import { realBytePath, walkFolder } from "../../source/folder/walk-folder.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestoreChange, RestorePlan, RestoreRequest, Started } from "../requests.ts";

@@ -6,10 +6,10 @@
  */
 
 import { errorText } from "../../domain/error.ts";
-import { journalTargets, type RestoreJournal } from "../../source/restore-journal.ts";
-import { RestoreJournalStore } from "../../source/restore-journal-store.ts";
-import { realDisk } from "../../source/swap-disk.ts";
-import { type Direction, finishJournal, type RecoveryTools } from "../../source/swap-recovery.ts";
+import { journalTargets, type RestoreJournal } from "../../source/swap/restore-journal.ts";
+import { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
+import { realDisk } from "../../source/swap/swap-disk.ts";
+import { type Direction, finishJournal, type RecoveryTools } from "../../source/swap/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import { installLiveTargets } from "./live.ts";
 

@@ -16,7 +16,7 @@ import { test } from "node:test";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isAbort, isBackupError } from "../../domain/error.ts";
 import { silentObserver } from "../../domain/progress.ts";
-import { isRestoreLeftover } from "../../source/staging-names.ts";
+import { isRestoreLeftover } from "../../source/swap/staging-names.ts";
 import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../../testing/live-app.ts";
 
 /** Changes the database as an app would that was killed: the change is in the -wal only. */

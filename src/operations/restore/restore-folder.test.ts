@@ -20,7 +20,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isBackupError } from "../../domain/error.ts";
-import { isRestoreLeftover } from "../../source/staging-names.ts";
+import { isRestoreLeftover } from "../../source/swap/staging-names.ts";
 import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../../testing/live-app.ts";
 
 /** Everything below: what it is, its mode and content. */

@@ -9,10 +9,10 @@
 import { lstat } from "node:fs/promises";
 import { byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { RestoreJournal, SwapArea } from "../../source/restore-journal.ts";
-import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
-import { planSlots } from "../../source/swap-slots.ts";
-import { carryOut } from "../../source/swap-recovery.ts";
+import type { RestoreJournal, SwapArea } from "../../source/swap/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
+import { planSlots } from "../../source/swap/swap-slots.ts";
+import { carryOut } from "../../source/swap/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestorePlan, RestoreRequest, RestoreResult, Started } from "../requests.ts";
 import { RunLog } from "../run-log.ts";

@@ -10,7 +10,7 @@ import { lstat } from "node:fs/promises";
 import type { Backup } from "../../domain/backup.ts";
 import { byteStringToPath, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError, errorText, isBackupError } from "../../domain/error.ts";
-import { absolutePath } from "../../source/entry-path.ts";
+import { absolutePath } from "../../source/tree/entry-path.ts";
 import type { OperationContext } from "../context.ts";
 import type { DatabaseSource, FolderSource, Source } from "../requests.ts";
 import { RunLog } from "../run-log.ts";

@@ -8,8 +8,8 @@
 import { byteStringFromText } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
-import { joinEntryPath, parentEntryPath } from "../../source/entry-path.ts";
-import { pathRules } from "../../source/exclude-rules.ts";
+import { joinEntryPath, parentEntryPath } from "../../source/tree/entry-path.ts";
+import { pathRules } from "../../source/folder/exclude-rules.ts";
 import type { BackupReader } from "../../vault/vault.ts";
 
 export interface Selection {

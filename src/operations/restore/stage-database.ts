@@ -15,8 +15,8 @@ import {
 } from "../../domain/byte-string.ts";
 import type { BackupDatabase } from "../../domain/backup.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { DatabaseCapturer } from "../../source/database-capturer.ts";
-import { setImageJournalMode } from "../../source/image-finish.ts";
+import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
+import { setImageJournalMode } from "../../source/capture/image-finish.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import type { StagedTarget } from "./layout.ts";
 import type { PreparedRestore } from "./prepare.ts";

@@ -15,12 +15,12 @@ import {
 } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
-import type { DatabaseCapturer } from "../../source/database-capturer.ts";
-import { isInside } from "../../source/restore-journal.ts";
-import { realDisk } from "../../source/swap-disk.ts";
+import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
+import { isInside } from "../../source/swap/restore-journal.ts";
+import { realDisk } from "../../source/swap/swap-disk.ts";
 import { deviceOf } from "../../source/mounts.ts";
-import { syncTree } from "../../source/sync-tree.ts";
-import { openTreeWriter, type TreeWriter } from "../../source/tree-writer.ts";
+import { syncTree } from "../../source/tree/sync-tree.ts";
+import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import type { EntryWithContent } from "../../vault/vault.ts";
 import type { StagedTarget } from "./layout.ts";

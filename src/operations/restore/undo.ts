@@ -15,18 +15,18 @@ import {
   byteStringToUtf8,
 } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
-import { absolutePath } from "../../source/entry-path.ts";
+import { absolutePath } from "../../source/tree/entry-path.ts";
 import {
   journalTargets,
   type LiveTarget,
   type RestoreJournal,
   type SwapArea,
   type SwapSlot,
-} from "../../source/restore-journal.ts";
-import type { RestoreJournalStore } from "../../source/restore-journal-store.ts";
-import { stagingName } from "../../source/staging-names.ts";
-import { realDisk } from "../../source/swap-disk.ts";
-import { carryOut, discardKept } from "../../source/swap-recovery.ts";
+} from "../../source/swap/restore-journal.ts";
+import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
+import { stagingName } from "../../source/swap/staging-names.ts";
+import { realDisk } from "../../source/swap/swap-disk.ts";
+import { carryOut, discardKept } from "../../source/swap/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { KeptRestore, RunOptions, Started, UndoResult } from "../requests.ts";
 import { RunLog } from "../run-log.ts";

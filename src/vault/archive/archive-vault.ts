@@ -24,10 +24,10 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../vault.ts";
-import type { OwnerNames } from "./archive-writer.ts";
+import type { OwnerNames } from "./bytes/archive-writer.ts";
 import type { BackupWriterOptions } from "./backup-writer.ts";
 import { listBackups } from "./list-backups.ts";
-import { RunLocks } from "./run-locks.ts";
+import { RunLocks } from "./locks/run-locks.ts";
 import { checkVaultMarker, putMarker } from "./vault-marker.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
 

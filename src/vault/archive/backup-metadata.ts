@@ -20,7 +20,7 @@ import {
 } from "../../format/archive/metadata.ts";
 import { parseMetadata } from "../../format/archive/metadata-parse.ts";
 import type { BackupSummary, BeginOptions } from "../vault.ts";
-import type { ArchiveResult } from "./archive-writer.ts";
+import type { ArchiveResult } from "./bytes/archive-writer.ts";
 
 export interface WrittenBackup {
   readonly stamp: string;

@@ -12,8 +12,8 @@ import { BackupError, isBackupError } from "../../domain/error.ts";
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { ByteRange, Storage } from "../../storage/storage.ts";
 import type { BackupReader, EntryWithContent } from "../vault.ts";
-import { type ArchiveReading, openArchiveReader } from "./archive-reader.ts";
-import { openForeignArchive } from "./foreign-archive.ts";
+import { type ArchiveReading, openArchiveReader } from "./bytes/archive-reader.ts";
+import { openForeignArchive } from "./bytes/foreign-archive.ts";
 import type { LoadedBackup } from "./load-backup.ts";
 
 /** Opens what `loadBackup` found; reads nothing yet. */

@@ -27,11 +27,11 @@ import {
   type ArchiveWriter,
   openArchiveWriter,
   type OwnerNames,
-} from "./archive-writer.ts";
+} from "./bytes/archive-writer.ts";
 import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
 import { describeOurs } from "./describe-backup.ts";
-import type { RunLock } from "./run-lock.ts";
-import type { RunLocks } from "./run-locks.ts";
+import type { RunLock } from "./locks/run-lock.ts";
+import type { RunLocks } from "./locks/run-locks.ts";
 import { mayBeForeign } from "./foreign-names.ts";
 import { storeDatabase } from "./store-database.ts";
 import { notingTaken } from "./taken-names.ts";

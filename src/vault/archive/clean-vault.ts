@@ -10,9 +10,9 @@ import type { Storage } from "../../storage/storage.ts";
 import type { CleanReport } from "../vault.ts";
 import { foreignNames } from "./foreign-names.ts";
 import { removeUnnamed } from "./remove-backups.ts";
-import { reservedIds } from "./run-document.ts";
-import type { RunLocks } from "./run-locks.ts";
-import { type Run, readRuns } from "./runs.ts";
+import { reservedIds } from "./locks/run-document.ts";
+import type { RunLocks } from "./locks/run-locks.ts";
+import { type Run, readRuns } from "./bytes/runs.ts";
 
 const nothing: CleanReport = { objectsRemoved: 0, locksBroken: 0 };
 

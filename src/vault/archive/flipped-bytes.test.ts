@@ -13,7 +13,7 @@ import {
   verifyOptions,
 } from "../../testing/vault-probe.ts";
 import { metadataName } from "../../format/archive/file-names.ts";
-import { runObjectName } from "./run-document.ts";
+import { runObjectName } from "./locks/run-document.ts";
 
 const machine = new TestMachine().process(1);
 const stamp = "20240601_120000";

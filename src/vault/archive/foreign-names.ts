@@ -9,7 +9,7 @@ import { memberHeaderBytes, memberLength } from "../../encode/gzip-member.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { archiveName, databaseName, parseObjectName } from "../../format/archive/file-names.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Run } from "./runs.ts";
+import type { Run } from "./bytes/runs.ts";
 
 /** Could the Python original write an object of this name? It knows no labels, and no stamps told apart by a number. */
 export function mayBeForeign(name: string): boolean {

@@ -21,8 +21,8 @@ import {
 import { type LoadedMetadata, loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { missingFile } from "./missing-file.ts";
 import { factsOf, indexRecords } from "./recorded-facts.ts";
-import { reservedIds } from "./run-document.ts";
-import { readRuns } from "./runs.ts";
+import { reservedIds } from "./locks/run-document.ts";
+import { readRuns } from "./bytes/runs.ts";
 
 /** A backup, and whether its metadata says that files are missing from it. */
 interface Described {

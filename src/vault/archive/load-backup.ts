@@ -14,8 +14,8 @@ import { describeForeign, describeOurs, withDamage, withRecords } from "./descri
 import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { missingFile } from "./missing-file.ts";
 import { factsOf, indexRecords } from "./recorded-facts.ts";
-import { reservedIds } from "./run-document.ts";
-import { readRuns } from "./runs.ts";
+import { reservedIds } from "./locks/run-document.ts";
+import { readRuns } from "./bytes/runs.ts";
 
 /** `metadata` is absent for files that are not ours. */
 export interface LoadedBackup {

@@ -21,8 +21,8 @@ import { boundedMap } from "./bounded-map.ts";
 import { listBackups } from "./list-backups.ts";
 import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { type RecordIndex, indexRecords } from "./recorded-facts.ts";
-import { reservesMax } from "./run-document.ts";
-import type { RunLock } from "./run-lock.ts";
+import { reservesMax } from "./locks/run-document.ts";
+import type { RunLock } from "./locks/run-lock.ts";
 
 /** Names removed between two looks at the lock: seconds at most, on any storage. */
 const namesAtOnce = 64;

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { AppFolder } from "../../../test/torture/app-folder.ts";
+import { byteStringFromText } from "../../domain/byte-string.ts";
+import { systemClock } from "../../domain/clock.ts";
+import { captureLive } from "./capture-live.ts";
+
+/** What a capture that waits for no writer makes of a hot journal, which may be written to all the time. */
+async function captureHot(isWritten: boolean): Promise<string> {
+  using folder = new AppFolder();
+  folder.leaveHotJournal();
+  let seconds = 1;
+  const touch = (): void => utimesSync(folder.path("app.db-journal"), seconds, seconds++);
+  const touching = isWritten ? setInterval(touch, 1) : undefined;
+  try {
+    const path = byteStringFromText(folder.path());
+    const imagePath = join(folder.scratch, "image.db");
+    const wishes = { trust: "declared", check: "quick_check", busyTimeoutMs: 0 } as const;
+    const outcome = await captureLive({ path, imagePath, ...wishes }, systemClock, () => undefined);
+    return outcome.outcome === "captured" ? outcome.image.method : outcome.reason;
+  } finally {
+    clearInterval(touching);
+  }
+}
+
+test("captureLive() believes in a hot journal also where it is to wait for no writer", async () => {
+  assert.equal(await captureHot(false), "rolled-back-copy");
+});
+
+test("captureLive() gives up on a journal that looks hot and never stays the same", {
+  timeout: 20_000,
+}, async () => {
+  assert.equal(await captureHot(true), "busy");
+});

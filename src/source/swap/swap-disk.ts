@@ -1,0 +1,158 @@
+/**
+ * The few file operations a swap and its journal are made of. An interface, so
+ * that tests can stop a swap at every one of them and can forget what was never
+ * synced, as a power cut would; {@link realDisk} is the file system itself.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { chmod, lchown, lstat, lutimes, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { asByteString, type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
+
+/** Mode, owner and time of a directory that stays where it is while its content is swapped. */
+export interface PlaceAttributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeMs: number;
+}
+
+export interface SwapDisk {
+  /** Is there anything of that name, be it a dangling link? */
+  exists(path: ByteString): Promise<boolean>;
+  /** The caller has made sure that nothing is at `to`. */
+  rename(from: ByteString, to: ByteString): Promise<void>;
+  /** Makes a private directory and those above it; one that is there stays as it is. */
+  makeDirectory(path: ByteString): Promise<void>;
+  /** Makes every change of names in these directories durable. One that is gone is passed over. */
+  syncDirectories(paths: ReadonlySet<ByteString>): Promise<void>;
+  setAttributes(path: ByteString, attributes: PlaceAttributes): Promise<void>;
+  /** Removes a tree; one that is gone already counts as removed. */
+  removeTree(path: ByteString): Promise<void>;
+  /** Removes a tree of directories as far as they are empty: a file in it stays, with what leads to it. */
+  removeEmptyDirectories(path: ByteString): Promise<void>;
+  /** Replaces a small file: readers see the old or the new text, and on return the new one is durable. */
+  writeDurably(path: string, text: string): Promise<void>;
+  /** Removes one file, durably; gone already counts as removed. */
+  removeFile(path: string): Promise<void>;
+}
+
+/** More at once gain nothing on one disk. */
+const syncsAtOnce = 8;
+
+export const realDisk: SwapDisk = {
+  async exists(path) {
+    return (await lstat(byteStringToPath(path)).catch(ignoreMissing)) !== undefined;
+  },
+
+  async rename(from, to) {
+    await rename(byteStringToPath(from), byteStringToPath(to));
+  },
+
+  async makeDirectory(path) {
+    await mkdir(byteStringToPath(path), { recursive: true, mode: 0o700 });
+  },
+
+  async syncDirectories(paths) {
+    const waiting = [...paths];
+    const work = async (): Promise<void> => {
+      for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) await syncDirectory(path);
+    };
+    await Promise.all(Array.from({ length: Math.min(syncsAtOnce, waiting.length) }, work));
+  },
+
+  async setAttributes(path, { mode, uid, gid, mtimeMs }) {
+    const place = byteStringToPath(path);
+    // Only root may give files away; for anybody else the owner stays as it is.
+    if (process.geteuid?.() === 0) await lchown(place, uid, gid);
+    await chmod(place, mode);
+    await lutimes(place, mtimeMs / 1000, mtimeMs / 1000);
+  },
+
+  async removeTree(path) {
+    const place = byteStringToPath(path);
+    const remove = (): Promise<void> => rm(place, { recursive: true, force: true });
+    await remove().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENAMETOOLONG") throw error;
+      await makeShallow(path);
+      await remove();
+    });
+  },
+
+  async removeEmptyDirectories(path) {
+    const place = byteStringToPath(path);
+    const children = await readdir(place, { withFileTypes: true, encoding: "buffer" }).catch(ignoreMissing);
+    if (children === undefined) return;
+    for (const child of children) {
+      if (!child.isDirectory()) continue;
+      await realDisk.removeEmptyDirectories(asByteString(`${path}/${child.name.toString("latin1")}`));
+    }
+    await rmdir(place).catch(ignoreNotEmpty);
+  },
+
+  async writeDurably(path, text) {
+    const temporary = join(dirname(path), `.tmp-${basename(path)}-${randomBytes(4).toString("hex")}`);
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+  },
+
+  async removeFile(path) {
+    await rm(path, { force: true });
+    await syncDirectory(dirname(path));
+  },
+};
+
+/** Half of what Linux takes as a path, so that what lies in a directory at this depth can still be named. */
+const pathBytesMax = 2048;
+
+/**
+ * Moves what lies too deep in a tree to its top. A tree that was renamed may have become
+ * deeper than a path can say: a file with a path of 4,095 bytes lies below a longer name now.
+ */
+async function makeShallow(tree: ByteString): Promise<void> {
+  const waiting = [tree];
+  for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
+    const children = await readdir(byteStringToPath(directory), { withFileTypes: true, encoding: "buffer" });
+    for (const child of children) {
+      if (!child.isDirectory()) continue;
+      const path = asByteString(`${directory}/${child.name.toString("latin1")}`);
+      if (path.length <= pathBytesMax) {
+        waiting.push(path);
+        continue;
+      }
+      const shallow = asByteString(`${tree}/.deep-${randomBytes(8).toString("hex")}`);
+      await rename(byteStringToPath(path), byteStringToPath(shallow));
+      waiting.push(shallow);
+    }
+  }
+}
+
+async function syncDirectory(path: ByteString | string): Promise<void> {
+  const directory = await open(
+    typeof path === "string" ? byteStringToPath(path as ByteString) : path,
+    "r",
+  ).catch(ignoreMissing);
+  if (directory === undefined) return;
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+}
+
+function ignoreNotEmpty(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST" && error.code !== "ENOENT") throw error;
+}

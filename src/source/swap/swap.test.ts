@@ -1,0 +1,296 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { byteStringFromText as bytes } from "../../domain/byte-string.ts";
+import { PowerCutDisk } from "../../testing/power-cut-disk.ts";
+import {
+  id,
+  leftovers,
+  makeScene,
+  newState,
+  oldState,
+  read,
+  type Scene,
+  write,
+} from "../../testing/swap-scene.ts";
+import { previousName } from "./staging-names.ts";
+import { realDisk, type SwapDisk } from "./swap-disk.ts";
+import { carryOut, finishJournal } from "./swap-recovery.ts";
+
+const installLive = (): Promise<void> => Promise.reject(new Error("there are no live targets"));
+
+async function recover(scene: Scene): Promise<void> {
+  const disk = new PowerCutDisk({ before: Number.POSITIVE_INFINITY });
+  const store = scene.store(disk);
+  const found = await store.read(id);
+  if (found !== undefined) await finishJournal(found, { store, disk, installLive });
+}
+
+interface SweepOptions {
+  readonly defect?: "no-sync";
+  /** The recovery is stopped too. */
+  readonly recoverTwice?: boolean;
+  /** The last target cannot be moved in, so that everything is moved back, and that is stopped too. */
+  readonly refuseLast?: boolean;
+}
+
+/**
+ * Stops a restore before every change it makes, in each of the ways a stop can leave the
+ * disk, recovers, and checks the law. Returns how many stops were tried.
+ */
+async function sweep(options: SweepOptions): Promise<number> {
+  let tried = 0;
+  for (const forget of [false, true]) {
+    for (let before = 1, ended = false; !ended; before++, tried++) {
+      ended = await stopAndRecover({ ...options, before, forget });
+    }
+  }
+  return tried;
+}
+
+/** True when the restore ran to its end before it came to the stop. */
+async function stopAndRecover(options: SweepOptions & { before: number; forget: boolean }): Promise<boolean> {
+  const scene = makeScene();
+  try {
+    const disk = new PowerCutDisk(options);
+    if (options.refuseLast === true) refuse(disk, join(scene.directory, "root", "absent"));
+    await scene.store(new PowerCutDisk({ before: Number.POSITIVE_INFINITY })).write(scene.journal);
+    const ended = await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }));
+    if (!ended && options.forget) disk.forgetUnsynced();
+    const state = (await scene.store(realDisk).read(id))?.state ?? "removed";
+    if (options.recoverTwice === true) await recoverInterrupted(scene, options.before);
+    await recover(scene);
+    const back = state === "reverting" || state === "staged" || state === "removed";
+    checkLaw(scene, back ? oldState : newState, `stopped before change ${options.before} in ${state}`);
+    return ended;
+  } finally {
+    rmSync(scene.directory, { recursive: true });
+  }
+}
+
+function refuse(disk: SwapDisk, arriving: string): void {
+  const rename = disk.rename.bind(disk);
+  disk.rename = async (from, to): Promise<void> => {
+    if (to === arriving) throw new Error("EACCES");
+    await rename(from, to);
+  };
+}
+
+/** True when it ran to its end. */
+async function stopped(run: Promise<unknown>): Promise<boolean> {
+  try {
+    await run;
+    return true;
+  } catch (error) {
+    const names = flatten(error);
+    if (names.includes("PowerCut")) return false;
+    // Moved back, to the end.
+    if (names.includes("Error: EACCES")) return true;
+    throw error;
+  }
+}
+
+function flatten(error: unknown): readonly string[] {
+  if (error instanceof AggregateError) return error.errors.flatMap(flatten);
+  return error instanceof Error ? [error.name, String(error), ...flatten(error.cause)] : [];
+}
+
+/** The recovery is stopped as well, somewhere else every time. */
+async function recoverInterrupted(scene: Scene, seed: number): Promise<void> {
+  const disk = new PowerCutDisk({ before: 1 + ((seed * 7) % 11) });
+  const store = scene.store(disk);
+  const found = await store.read(id);
+  if (found === undefined) return;
+  if (!(await stopped(finishJournal(found, { store, disk, installLive })))) disk.forgetUnsynced();
+}
+
+function checkLaw(scene: Scene, expected: Record<string, string>, where: string): void {
+  const root = join(scene.directory, "root");
+  assert.deepEqual(read(root), expected, where);
+  const left = leftovers(root);
+  assert.ok(!left.some((path) => path.includes("vertex-restore")), `${where}: ${left}`);
+  if (expected === oldState) assert.deepEqual(left, [], where);
+  else checkPrevious(root, where);
+}
+
+/** What was replaced is kept, all of it. */
+function checkPrevious(root: string, where: string): void {
+  const kept = readdirSync(root, { recursive: true, encoding: "utf8", withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.parentPath.includes(".vertex-previous-"))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
+    .sort();
+  const replaced = [
+    "old database",
+    "old wal",
+    "old shm",
+    "old a",
+    "removed by the restore",
+    "old one",
+    "old x",
+    "old y",
+  ];
+  assert.deepEqual(kept, replaced.sort(), where);
+}
+
+test("swap: stopped before any change, all targets are wholly old or wholly new after recovery", async () => {
+  assert.ok((await sweep({})) > 50);
+});
+
+test("swap: a recovery that is stopped itself is finished by the next one", async () => {
+  await sweep({ recoverTwice: true });
+});
+
+test("swap: stopped while everything is being moved back, it is moved back by recovery", async () => {
+  assert.ok((await sweep({ refuseLast: true })) > 80);
+});
+
+test("swap: the sweep notices when directories are not synced", async () => {
+  await assert.rejects(sweep({ defect: "no-sync" }), assert.AssertionError);
+});
+
+test("swap: the sweep notices when the new comes in before the old is out of the way of all targets", async () => {
+  const scene = makeScene();
+  try {
+    // As a build would leave it that had forgotten the clearing: the journal says it is over, and it is not for the sidecars.
+    const wrong = { ...scene.journal, state: "filling" as const };
+    await scene.store(realDisk).write(wrong);
+    const withoutDatabase = wrong.areas.map((area) => ({
+      ...area,
+      slots: area.slots.map((slot) => ({ ...slot, database: false })),
+    }));
+    await finishJournal(
+      { ...wrong, areas: withoutDatabase },
+      { store: scene.store(realDisk), disk: realDisk, installLive },
+    );
+    assert.throws(
+      () => checkLaw(scene, newState, "a stale -wal is beside the restored database"),
+      assert.AssertionError,
+    );
+  } finally {
+    rmSync(scene.directory, { recursive: true });
+  }
+});
+
+test("swap: a step that fails takes everything back", async () => {
+  for (const failing of ["app/app.db-wal", "mount/y.txt", "uploads", "part/deep/two.txt", "absent"]) {
+    const scene = makeScene();
+    try {
+      const root = join(scene.directory, "root");
+      const disk: SwapDisk = { ...realDisk };
+      // On the way in or aside, not on the way back: both end under a name of their own.
+      disk.rename = async (from, to): Promise<void> => {
+        const aside = from === join(root, failing) && to.includes("vertex-previous");
+        if (aside || (to === join(root, failing) && from.includes("vertex-restore")))
+          throw new Error("EACCES");
+        await realDisk.rename(from, to);
+      };
+      const store = scene.store(disk);
+      await store.write(scene.journal);
+      await assert.rejects(carryOut(scene.journal, { store, disk, installLive }), /EACCES/);
+      checkLaw(scene, oldState, failing);
+      assert.deepEqual(await store.list(), []);
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
+
+test("swap: what an app made anew between crash and recovery does not meet the restored database, and is kept", async () => {
+  for (let before = 1; before < 40; before++) {
+    const scene = makeScene();
+    try {
+      const root = join(scene.directory, "root");
+      const disk = new PowerCutDisk({ before });
+      await scene.store(realDisk).write(scene.journal);
+      if (await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }))) break;
+      const absent = !(await realDisk.exists(bytes(join(root, "app/app.db"))));
+      if (absent) write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it" });
+      await recover(scene);
+      if (!absent) continue;
+      assert.deepEqual(read(root), newState);
+      const kept = read(join(root, "app", previousName(bytes("app.db"), id)));
+      assert.equal(kept["app.db"], "old database");
+      assert.equal(kept["app.db.late-1"], "made anew");
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
+
+test("swap: the sidecars of what an app made anew stay with it, so that no undo brings them to the old database", async () => {
+  for (let before = 1, made = 0; ; before++) {
+    const scene = makeScene();
+    try {
+      const root = join(scene.directory, "root");
+      rmSync(join(root, "app/app.db-wal"));
+      rmSync(join(root, "app/app.db-shm"));
+      const disk = new PowerCutDisk({ before });
+      await scene.store(realDisk).write(scene.journal);
+      const run = carryOut(scene.journal, { store: scene.store(disk), disk, installLive });
+      if (await stopped(run)) return assert.ok(made > 3, `${made} stops left the database absent`);
+      if (existsSync(join(root, "app/app.db"))) continue;
+      made++;
+      write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it" });
+      await recover(scene);
+      assert.deepEqual(read(join(root, "app", previousName(bytes("app.db"), id))), {
+        "app.db": "old database",
+        "app.db.late-1": "made anew",
+        "app.db.late-1-wal": "wal of it",
+      });
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
+
+test("swap: the old comes back although an app has made something in its place, which is kept", async () => {
+  const scene = makeScene();
+  try {
+    const root = join(scene.directory, "root");
+    const disk: SwapDisk = { ...realDisk };
+    disk.rename = async (from, to): Promise<void> => {
+      if (to === join(root, "app/app.db") && from.includes("vertex-restore")) {
+        write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it", "uploads/b.jpg": "anew" });
+        throw new Error("EIO");
+      }
+      await realDisk.rename(from, to);
+    };
+    const store = scene.store(disk);
+    await store.write(scene.journal);
+    await assert.rejects(carryOut(scene.journal, { store, disk, installLive }), /EIO/);
+    assert.deepEqual(read(root), oldState);
+    assert.deepEqual(read(join(root, "app", previousName(bytes("app.db"), id))), {
+      "app.db.late-1": "made anew",
+      "app.db.late-1-wal": "wal of it",
+    });
+    assert.deepEqual(read(join(root, previousName(bytes("uploads"), id))), {
+      "uploads.late-1/b.jpg": "anew",
+    });
+  } finally {
+    rmSync(scene.directory, { recursive: true });
+  }
+});
+
+test("swap: a disk that is not mounted when the restore is taken up again changes nothing", async () => {
+  for (let before = 1; before < 30; before++) {
+    const scene = makeScene();
+    try {
+      const disk = new PowerCutDisk({ before });
+      await scene.store(realDisk).write(scene.journal);
+      await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }));
+      const state = (await scene.store(realDisk).read(id))?.state;
+      if (state !== "clearing" && state !== "filling") continue;
+      const root = join(scene.directory, "root");
+      renameSync(root, `${root}-elsewhere`);
+      mkdirSync(root);
+      await assert.rejects(recover(scene), /not there/);
+      rmdirSync(root);
+      renameSync(`${root}-elsewhere`, root);
+      await recover(scene);
+      checkLaw(scene, newState, `stopped before change ${before} in ${state}`);
+    } finally {
+      rmSync(scene.directory, { recursive: true });
+    }
+  }
+});
