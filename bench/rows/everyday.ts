@@ -29,7 +29,7 @@ async function smallDatabaseRows(context: BenchContext): Promise<Row[]> {
     restore: async () =>
       (await measure([...context.program, "restore", "latest", "--yes", ...where])).seconds,
   });
-  await measure([...context.program, "restore", "--discard", ...where]);
+  await measure([...context.program, "restore", "--discard", "--yes", ...where]);
   removeVault(context, vault);
   rmSync(path);
   return [
