@@ -105,7 +105,10 @@ export function summarise(values: readonly number[]): Series {
   return { median: at(Math.floor(sorted.length / 2)), min: at(0), max: at(sorted.length - 1) };
 }
 
-/** Runs all contestants one after the other, `rounds` times over, so that a slow minute hurts each alike. */
+/**
+ * Runs all contestants one after the other, `rounds` times over, so that a slow minute hurts each
+ * alike. Before each the disk is let come to rest, so that none pays for what another left unwritten.
+ */
 export async function interleave<K extends string>(
   rounds: number,
   contestants: Readonly<Record<K, () => Promise<number>>>,
@@ -113,7 +116,10 @@ export async function interleave<K extends string>(
   const names = Object.keys(contestants) as K[];
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const name of names) values[name].push(await contestants[name]());
+    for (const name of names) {
+      await measure(["sync"]);
+      values[name].push(await contestants[name]());
+    }
   }
   return Object.fromEntries(names.map((name) => [name, summarise(values[name])])) as Record<K, Series>;
 }
