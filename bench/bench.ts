@@ -43,7 +43,10 @@ try {
   const rows: Row[] = [];
   for (const name of chosen) {
     console.error(`measuring ${name} ...`);
-    rows.push(...(await groups[name](context)));
+    const found = await groups[name](context);
+    rows.push(...found);
+    // Told at once, because a later group may fail.
+    for (const row of found) console.error(`  ${row.what}: ${row.result}`);
   }
   printTable(rows);
 } finally {

@@ -38,6 +38,9 @@ export const sqliteCode: {
   hotJournal: 776,
 };
 
+/** For every database we open, whoever wrote it: no extensions, no writes around SQL, no constraints of its own in our way. */
+const guarded = { allowExtension: false, defensive: true, enableForeignKeyConstraints: false } as const;
+
 /**
  * Opens a live database of somebody else (I9). Nothing is written beside it:
  * read-only keeps SQLite from rolling back or checkpointing, `readonly_shm`
@@ -47,9 +50,7 @@ export const sqliteCode: {
 export function openLive(path: ByteString): Database {
   const database = new DatabaseSync(fileUri(path, "readonly_shm=1"), {
     readOnly: true,
-    allowExtension: false,
-    defensive: true,
-    enableForeignKeyConstraints: false,
+    ...guarded,
   });
   database.exec("PRAGMA trusted_schema=OFF");
   return database;
@@ -63,9 +64,7 @@ export function openLive(path: ByteString): Database {
 export function openImage(imagePath: string): Database {
   const database = new DatabaseSync(fileUri(byteStringFromText(imagePath), "immutable=1"), {
     readOnly: true,
-    allowExtension: false,
-    defensive: true,
-    enableForeignKeyConstraints: false,
+    ...guarded,
   });
   database.exec(`PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA cache_size=-${checkCacheKiB}`);
   return database;
@@ -75,9 +74,7 @@ export function openImage(imagePath: string): Database {
 export function openForConversion(imagePath: string): Database {
   const database = new DatabaseSync(fileUri(byteStringFromText(imagePath), "mode=ro"), {
     readOnly: true,
-    allowExtension: false,
-    defensive: true,
-    enableForeignKeyConstraints: false,
+    ...guarded,
   });
   database.exec("PRAGMA trusted_schema=OFF");
   return database;
@@ -86,9 +83,7 @@ export function openForConversion(imagePath: string): Database {
 /** Opens a private copy for writing, so that SQLite recovers it from the sidecars copied with it. */
 export function openScratch(copyPath: string): Database {
   const database = new DatabaseSync(fileUri(byteStringFromText(copyPath), "mode=rw"), {
-    allowExtension: false,
-    defensive: true,
-    enableForeignKeyConstraints: false,
+    ...guarded,
   });
   // An exclusive WAL database keeps its index in memory: no -shm file appears.
   database.exec("PRAGMA trusted_schema=OFF; PRAGMA locking_mode=EXCLUSIVE");
@@ -98,9 +93,7 @@ export function openScratch(copyPath: string): Database {
 /** Opens a target that is to be written through SQLite, waiting up to `busyTimeoutMs` for others. */
 export function openTarget(targetPath: string, busyTimeoutMs: number): Database {
   return new DatabaseSync(fileUri(byteStringFromText(targetPath), "mode=rw"), {
-    allowExtension: false,
-    defensive: true,
-    enableForeignKeyConstraints: false,
+    ...guarded,
     timeout: busyTimeoutMs,
   });
 }
