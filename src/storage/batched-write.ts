@@ -8,10 +8,7 @@
 /** Large enough that system calls and thread hops do not show; two of them are held per stream. */
 const batchSizeBytes = 1024 * 1024;
 
-/**
- * Written to the disk in the background each time this much is new. 1.6 GB from a
- * producer of 1 GB/s: the sync at the end then takes 0 to 30 ms instead of 600.
- */
+/** Written to the disk in the background each time this much is new, so that little is left for the sync at the end. */
 const writeBackSizeBytes = 64 * 1024 * 1024;
 
 /** What is needed of a `FileHandle`. */
