@@ -46,6 +46,14 @@ test("findBackup() refuses a beginning of several ids, and one of none", () => {
   }
 });
 
+test("findBackup() never takes the id of a backup that is gone for the one that got -2 beside it", () => {
+  const left = newestFirst.filter(({ id }) => id !== "db_backup_20240102_120000");
+  assert.throws(
+    () => findBackup(left, "db_backup_20240102_120000", any),
+    (error) => isBackupError(error, "not-found"),
+  );
+});
+
 test("findBackup() takes latest as the newest, or as the newest that can be trusted", () => {
   assert.equal(findBackup(newestFirst, "latest", any), newestFirst[0]);
   assert.equal(findBackup(newestFirst, "latest", { preferTrusted: true }), newestFirst[1]);

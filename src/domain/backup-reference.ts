@@ -37,7 +37,7 @@ export function findBackup<B extends Backup>(
   if (reference === "latest") return findLatest(backups, scope);
   const exact = backups.find((backup) => backup.id === reference);
   if (exact !== undefined) return exact;
-  const matches = reference === "" ? [] : backups.filter((backup) => backup.id.startsWith(reference));
+  const matches = reference === "" ? [] : backups.filter((backup) => abbreviates(reference, backup.id));
   const [only, second] = matches;
   if (only === undefined) throw noSuchBackup(reference);
   if (second === undefined) return only;
@@ -49,6 +49,14 @@ export function findBackup<B extends Backup>(
       hint: `Give more of the id, for example one of ${shown.join(", ")}.`,
     },
   );
+}
+
+/**
+ * `full_20240101_120000` is a whole id, never short for `full_20240101_120000-2`, the one whose
+ * name was taken: once the first is rotated away, its id must not silently mean the second.
+ */
+function abbreviates(reference: string, id: string): boolean {
+  return id.startsWith(reference) && !/^-\d+$/.test(id.slice(reference.length));
 }
 
 function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceScope): B {
