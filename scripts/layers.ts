@@ -28,7 +28,7 @@ export const layerRules: Readonly<Record<string, LayerRule>> = {
   vault: { layers: ["domain", "format", "encode"], files: storageInterface },
   operations: {
     layers: ["domain", "source"],
-    files: ["vault/vault.ts", "storage/storage.ts"],
+    files: ["vault/vault.ts", "vault/maintenance.ts", "storage/storage.ts"],
     packages: ["ignore"],
   },
   contract: { layers: ["domain"], packages: ["zod"] },

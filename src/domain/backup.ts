@@ -26,7 +26,8 @@ export interface BackupDatabase {
   /** Absolute path where it was. */
   readonly path: string;
   readonly sizeBytes: number;
-  readonly sha256: string;
+  /** Lower-case hex; absent in repositories, which check each of its blobs instead. */
+  readonly sha256?: string;
   readonly pageSizeBytes: number;
   /** As the live database had it: `wal`, `delete` and so on. Put back on restore. */
   readonly journalMode: string;

@@ -38,10 +38,12 @@ export interface EntryAttributes {
  * Where the bytes of a file come from.
  * - `path`: read this file. It may change or vanish meanwhile; the vault reports that.
  * - `image`: a captured database in a scratch file that does not change.
+ * - `stream`: bytes of another backup, exactly `sizeBytes` of them; opened at most once, when its turn comes.
  */
 export type EntryContent =
   | { readonly from: "path"; readonly path: ByteString }
-  | { readonly from: "image"; readonly path: string };
+  | { readonly from: "image"; readonly path: string }
+  | { readonly from: "stream"; readonly open: (signal: AbortSignal) => AsyncIterable<Uint8Array> };
 
 /**
  * One entry on its way into a vault. Entries of a root arrive depth first, a
@@ -52,6 +54,9 @@ export interface Entry extends EntryAttributes {
   readonly root: string;
   /** Relative to the root, components joined by "/", no leading or trailing one; empty for the root itself. */
   readonly path: ByteString;
+  /** Of the file system it lies on, and how many names it has there; absent where unknown. */
+  readonly deviceId?: bigint;
+  readonly links?: number;
   /** Present on files that have bytes to store. */
   readonly content?: EntryContent;
   /** Present on symbolic links: the bytes of the target, as they stand. */
@@ -64,8 +69,10 @@ export interface Entry extends EntryAttributes {
 export interface StoredEntry extends EntryAttributes {
   readonly root: string;
   readonly path: ByteString;
-  /** Lower-case hex SHA-256 of the content; present on files that are not further names of another. */
+  /** Lower-case hex SHA-256 of the content; present on files that are not further names of another, in archives. */
   readonly sha256?: string;
+  /** Equal only for equal bytes, within one vault; present on files that are not further names of another. */
+  readonly contentId?: string;
   readonly linkTarget?: ByteString;
   readonly hardLinkTo?: ByteString;
 }

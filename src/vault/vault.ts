@@ -10,6 +10,7 @@ import type { Backup, BackupCounts, BackupDatabase, BackupType, Problem } from "
 import type { Entry, EntryRoot, StoredEntry } from "../domain/entry.ts";
 import type { Observer } from "../domain/progress.ts";
 import type { ByteRange } from "../storage/storage.ts";
+import type { Maintenance } from "./maintenance.ts";
 
 export interface Vault extends AsyncDisposable {
   readonly format: "archive" | "repository";
@@ -19,6 +20,8 @@ export interface Vault extends AsyncDisposable {
   readonly stagingDirectory: string | undefined;
   readonly readOnly: boolean;
   readonly records: VaultRecords;
+  /** Present on repositories. */
+  readonly maintenance?: Maintenance;
 
   /**
    * Starts a backup. Holds a shared lock until `finish` or `abort`; several may run at once (I7).

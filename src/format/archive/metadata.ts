@@ -30,6 +30,7 @@ export const metadataSizeBytesMax: number = 32 * 1024 * 1024;
 const problemPathCharactersMax = 4_096;
 
 export interface MetadataDatabase extends BackupDatabase {
+  readonly sha256: string;
   /** Object that holds the image. */
   readonly file: string;
 }

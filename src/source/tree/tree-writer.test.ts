@@ -249,7 +249,7 @@ test("a tree that is walked and written again compares as the same", async (t) =
   await writeAll(
     second,
     entries.map((entry) => {
-      const path = entry.content?.path;
+      const path = entry.content?.from === "path" ? entry.content.path : undefined;
       return path === undefined ? [entry] : [entry, [readFileSync(Buffer.from(path, "latin1"))]];
     }),
   );

@@ -38,6 +38,7 @@ export interface OpenSource {
 
 /** Opens what an entry's content names. @throws {SourceFileError} */
 export async function openSource(content: EntryContent): Promise<OpenSource> {
+  if (content.from === "stream") throw new BackupError("bug", "Cannot open a file: it is a stream");
   const path = content.from === "image" ? byteStringFromText(content.path) : content.path;
   const descriptor = await openFile(path);
   try {
