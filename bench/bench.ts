@@ -12,6 +12,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { databaseRows } from "./rows/databases.ts";
 import { everydayRows } from "./rows/everyday.ts";
+import { repositoryAgainRows } from "./rows/repository-again.ts";
+import { repositoryRows } from "./rows/repository-first.ts";
+import { repositoryMemoryRows } from "./rows/repository-memory.ts";
 import { type BenchContext, type Row, stateDirectory } from "./rows/row.ts";
 import { storageRows } from "./rows/storage-backup.ts";
 import { unchangedRows } from "./rows/unchanged.ts";
@@ -21,6 +24,9 @@ const groups = {
   unchanged: unchangedRows,
   databases: databaseRows,
   everyday: everydayRows,
+  repository: repositoryRows,
+  "repository-again": repositoryAgainRows,
+  "repository-memory": repositoryMemoryRows,
 };
 type Group = keyof typeof groups;
 
@@ -29,7 +35,9 @@ const { values, positionals } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, scratch: { type: "string", default: tmpdir() } },
 });
 
+const chosen = (positionals.length > 0 ? positionals : Object.keys(groups)) as Group[];
 requireTools(["tar", "gzip", "pigz", "sqlite3", "sync"]);
+if (chosen.some((name) => name.startsWith("repository"))) requireTools(["restic", "borg"]);
 const scratch = mkdtempSync(join(values.scratch, "vertex-backup-bench-"));
 process.env["VERTEX_BACKUP_STATE"] = stateDirectory({ scratch });
 process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, cpus().length + 2));
@@ -39,7 +47,6 @@ const context: BenchContext = {
   rounds: Number(values.rounds),
 };
 try {
-  const chosen = (positionals.length > 0 ? positionals : Object.keys(groups)) as Group[];
   const rows: Row[] = [];
   for (const name of chosen) {
     console.error(`measuring ${name} ...`);
@@ -53,13 +60,16 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+/** Debian's packages, where they are not named like the tool. */
+const packages: Readonly<Record<string, string>> = { borg: "borgbackup", sync: "coreutils" };
+
 function requireTools(names: readonly string[]): void {
   for (const name of names)
     execFileSync(
       "sh",
       [
         "-c",
-        `command -v ${name} > /dev/null || { echo "bench needs ${name}: apt-get install ${name}" >&2; exit 1; }`,
+        `command -v ${name} > /dev/null || { echo "bench needs ${name}: apt-get install ${packages[name] ?? name}" >&2; exit 1; }`,
       ],
       { stdio: "inherit" },
     );
