@@ -30,6 +30,9 @@ const groups = {
 };
 type Group = keyof typeof groups;
 
+/** Debian's packages, where they are not named like the tool. */
+const packages: Readonly<Record<string, string>> = { borg: "borgbackup", sync: "coreutils" };
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: "string", default: "5" }, scratch: { type: "string", default: tmpdir() } },
@@ -59,9 +62,6 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
-
-/** Debian's packages, where they are not named like the tool. */
-const packages: Readonly<Record<string, string>> = { borg: "borgbackup", sync: "coreutils" };
 
 function requireTools(names: readonly string[]): void {
   for (const name of names)
