@@ -34,6 +34,9 @@ const phaseNames: Readonly<Record<Phase, string>> = {
   swap: "putting in place",
   rotate: "rotating",
   clean: "cleaning up",
+  index: "reading the index",
+  prune: "pruning",
+  repair: "repairing",
 };
 
 export interface ProgressLineOptions {

@@ -18,7 +18,10 @@ export type Phase =
   | "stage"
   | "swap"
   | "rotate"
-  | "clean";
+  | "clean"
+  | "index"
+  | "prune"
+  | "repair";
 
 export interface Progress {
   readonly phase: Phase;
