@@ -1,0 +1,144 @@
+/**
+ * restic's envelope around everything it stores: 16 bytes of random IV, AES-256-CTR, 16 bytes of
+ * Poly1305-AES over the ciphertext. Source: `doc/design.rst`, "Keys, Encryption and MAC".
+ *
+ * @module
+ */
+
+import { type Cipheriv, createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
+import { BackupError } from "../../domain/error.ts";
+import type { MasterKey } from "./model.ts";
+import { poly1305 } from "./poly1305.ts";
+
+const ivBytes = 16;
+const macBytes = 16;
+const aesKeyBytes = 32;
+const macKeyPartBytes = 16;
+
+/** How much longer an envelope is than what is inside. */
+export const boxOverheadBytes: number = ivBytes + macBytes;
+
+/**
+ * AES-128 of one block under `k`, by key: ECB keeps no state between blocks, so that one cipher
+ * serves for ever and a small box does not pay for setting one up.
+ */
+const nonceCiphers = new WeakMap<MasterKey, Cipheriv>();
+
+/** A fresh key from the system's random numbers. */
+export function newMasterKey(): MasterKey {
+  return {
+    encrypt: randomBytes(aesKeyBytes),
+    mac: { k: randomBytes(macKeyPartBytes), r: randomBytes(macKeyPartBytes) },
+  };
+}
+
+/** The master key inside 64 bytes, as scrypt yields them: AES key, `k`, `r`. */
+export function masterKeyFromBytes(bytes: Uint8Array): MasterKey {
+  const macStart = aesKeyBytes + macKeyPartBytes;
+  return {
+    encrypt: bytes.slice(0, aesKeyBytes),
+    mac: { k: bytes.slice(aesKeyBytes, macStart), r: bytes.slice(macStart, macStart + macKeyPartBytes) },
+  };
+}
+
+/** restic's JSON of a key, in its order of fields. */
+export function encodeMasterKey(key: MasterKey): Buffer {
+  const mac = { k: base64(key.mac.k), r: base64(key.mac.r) };
+  return Buffer.from(JSON.stringify({ mac, encrypt: base64(key.encrypt) }));
+}
+
+/** Reads {@link encodeMasterKey}'s JSON; anything else, and a key of zeros, is `damaged`. */
+export function parseMasterKey(bytes: Uint8Array): MasterKey {
+  const parts = parseJson(bytes);
+  const mac = objectOf(parts["mac"]);
+  return {
+    encrypt: keyPart(parts["encrypt"], aesKeyBytes),
+    mac: { k: keyPart(mac["k"], macKeyPartBytes), r: keyPart(mac["r"], macKeyPartBytes) },
+  };
+}
+
+/** `plain` in a new envelope. */
+export function sealBox(key: MasterKey, plain: Uint8Array): Buffer {
+  const box = Buffer.allocUnsafe(plain.length + boxOverheadBytes);
+  sealBoxInto(key, plain, box, 0);
+  return box;
+}
+
+/** Writes `plain` in an envelope into `target` at `offset`, which may not overlap; returns the bytes written. */
+export function sealBoxInto(key: MasterKey, plain: Uint8Array, target: Uint8Array, offset: number): number {
+  const written = plain.length + boxOverheadBytes;
+  if (offset + written > target.length) {
+    throw new BackupError("bug", `Cannot seal ${plain.length} bytes: ${target.length - offset} are free`);
+  }
+  const iv = randomBytes(ivBytes);
+  const ciphertext = createCipheriv("aes-256-ctr", key.encrypt, iv).update(plain);
+  target.set(iv, offset);
+  target.set(ciphertext, offset + ivBytes);
+  target.set(macOf(key, iv, ciphertext), offset + ivBytes + ciphertext.length);
+  return written;
+}
+
+/**
+ * What is inside an envelope. I6: the MAC comes first, and nothing is decrypted that fails it.
+ * Too short, an IV of zeros, and any changed byte are `damaged`.
+ */
+export function openBox(key: MasterKey, box: Uint8Array): Buffer {
+  if (box.length < boxOverheadBytes) {
+    throw new BackupError(
+      "damaged",
+      `Cannot open an encrypted box: it has ${box.length} bytes, wanted 32 or more`,
+    );
+  }
+  const iv = box.subarray(0, ivBytes);
+  if (iv.every((byte) => byte === 0)) {
+    throw new BackupError("damaged", "Cannot open an encrypted box: its IV is all zeros");
+  }
+  const ciphertext = box.subarray(ivBytes, box.length - macBytes);
+  if (!timingSafeEqual(macOf(key, iv, ciphertext), box.subarray(box.length - macBytes))) {
+    throw new BackupError("damaged", "Cannot open an encrypted box: its MAC does not fit its bytes");
+  }
+  return createDecipheriv("aes-256-ctr", key.encrypt, iv).update(ciphertext);
+}
+
+/** Poly1305-AES: the one-time key is `r` and the IV encrypted under `k`. */
+function macOf(key: MasterKey, iv: Uint8Array, ciphertext: Uint8Array): Buffer {
+  let cipher = nonceCiphers.get(key);
+  if (cipher === undefined) {
+    cipher = createCipheriv("aes-128-ecb", key.mac.k, null).setAutoPadding(false);
+    nonceCiphers.set(key, cipher);
+  }
+  return poly1305(Buffer.concat([key.mac.r, cipher.update(iv)]), ciphertext);
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
+}
+
+function parseJson(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch {
+    // The parser's message quotes what it read, which may be the key.
+    value = undefined;
+  }
+  return objectOf(value);
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) throw damagedKey("it is not the JSON of a key");
+  return value as Record<string, unknown>;
+}
+
+function keyPart(text: unknown, wantedBytes: number): Uint8Array {
+  if (typeof text !== "string") throw damagedKey("a part of it is missing");
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length !== wantedBytes)
+    throw damagedKey(`a part has ${bytes.length} bytes, wanted ${wantedBytes}`);
+  if (bytes.every((byte) => byte === 0)) throw damagedKey("a part of it is all zeros");
+  return new Uint8Array(bytes);
+}
+
+function damagedKey(state: string): BackupError {
+  return new BackupError("damaged", `Cannot read the master key: ${state}`);
+}

@@ -1,0 +1,2 @@
+/** Placeholder. @module */
+export const tables: usize = memory.data(4096, 64);
