@@ -114,5 +114,12 @@ export const backupSchema: z.ZodType<BackupDocument> = z
       .exactOptional()
       .describe("ISO time of the last successful verification; absent if none"),
     tool_version: z.string(),
+    copied_from: z
+      .object({
+        id: z.string().describe("its id in the vault it was made in"),
+        vault: z.string().describe("where that vault was"),
+      })
+      .exactOptional()
+      .describe("present on a copy of a backup of another vault"),
   })
   .meta({ id: "Backup" });

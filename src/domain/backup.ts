@@ -93,6 +93,14 @@ export const incompleteKinds: ReadonlySet<ProblemKind> = new Set<ProblemKind>([
  */
 export type BackupState = "good" | "incomplete" | "suspect" | "damaged" | "unverified";
 
+/** The backup that a copy was made of; of a copy of a copy still the first. */
+export interface BackupOrigin {
+  /** Its id in the vault it was made in. */
+  readonly id: string;
+  /** Where that vault was, for people: a path or URL without secrets. */
+  readonly vault: string;
+}
+
 export interface Backup {
   readonly id: string;
   readonly type: BackupType;
@@ -129,4 +137,6 @@ export interface Backup {
   /** ISO time of the last successful verification, if any. */
   readonly verifiedAt?: string;
   readonly toolVersion: string;
+  /** Present on a backup that was copied from another vault. */
+  readonly copiedFrom?: BackupOrigin;
 }

@@ -6,7 +6,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BackupReader, BackupRemover, BackupWriter, Vault } from "../vault/vault.ts";
+import type { Entry } from "../domain/entry.ts";
+import type { AddedEntry, BackupReader, BackupRemover, BackupWriter, Vault } from "../vault/vault.ts";
 import { openMemoryPlace } from "./archive-vault-places.ts";
 import { vaultChecks } from "./vault-contract.ts";
 
@@ -37,6 +38,17 @@ function replaced<T extends object>(target: T, methods: Partial<T>): T {
       return typeof value === "function" ? (...args: unknown[]) => value.apply(original, args) : value;
     },
   });
+}
+
+/** The same entry, its stream as long as it should be whatever it gives. */
+function paddedEntry(entry: Entry): Entry {
+  const { content, sizeBytes } = entry;
+  if (content?.from !== "stream") return entry;
+  const open = async function* (by: AbortSignal): AsyncGenerator<Uint8Array> {
+    const given = await Array.fromAsync(content.open(by), (chunk) => Buffer.from(chunk)).catch(() => []);
+    yield Buffer.concat([...given, Buffer.alloc(sizeBytes)]).subarray(0, sizeBytes);
+  };
+  return { ...entry, content: { from: "stream", open } };
 }
 
 const sabotages: readonly {
@@ -96,6 +108,24 @@ const sabotages: readonly {
     caught: /^verify\(\) reports what the check of a database says/,
     with: (vault) => ({
       verify: async (id, options, signal) => ({ ...(await vault.verify(id, options, signal)), ok: true }),
+    }),
+  },
+  {
+    what: "stores of a stream what there is",
+    caught: /^add\(\) fails the backup/,
+    with: (vault) => ({
+      begin: async (options, signal) => {
+        const writer = await vault.begin(options, signal);
+        const padded = (added: AddedEntry): AddedEntry => ({ ...added, entry: paddedEntry(added.entry) });
+        return replaced<BackupWriter>(writer, { add: (entries, by) => writer.add(entries.map(padded), by) });
+      },
+    }),
+  },
+  {
+    what: "forgets what a backup was copied from",
+    caught: /^add\(\) stores streams/,
+    with: (vault) => ({
+      list: async (signal) => (await vault.list(signal)).map(({ copiedFrom: _, ...backup }) => backup),
     }),
   },
 ];

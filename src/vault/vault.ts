@@ -6,7 +6,14 @@
  * @module
  */
 
-import type { Backup, BackupCounts, BackupDatabase, BackupType, Problem } from "../domain/backup.ts";
+import type {
+  Backup,
+  BackupCounts,
+  BackupDatabase,
+  BackupOrigin,
+  BackupType,
+  Problem,
+} from "../domain/backup.ts";
 import type { Entry, EntryRoot, StoredEntry } from "../domain/entry.ts";
 import type { Observer } from "../domain/progress.ts";
 import type { ByteRange } from "../storage/storage.ts";
@@ -80,6 +87,8 @@ export interface BeginOptions extends LockOptions {
   readonly parent: string | undefined;
   /** Compression level, 1 to 9; the format's default when undefined. */
   readonly level: number | undefined;
+  /** Present on a copy of a backup of another vault; kept in the metadata. */
+  readonly copiedFrom?: BackupOrigin;
 }
 
 /** A declared database, captured and checked, waiting in a file of its own. */

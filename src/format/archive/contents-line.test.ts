@@ -40,7 +40,7 @@ test("an entry line gives back every field, whatever the name's bytes", () => {
       const line = encodeEntryFacts(given) + encodeStoredContent({ sha256, at });
       // As it passes through a file.
       const read = parseEntryLine(Buffer.from(line, "latin1").toString("latin1"));
-      assert.deepEqual(read, { entry: { ...given, sha256 }, at });
+      assert.deepEqual(read, { entry: { ...given, sha256, contentId: sha256 }, at });
       assert.ok(!line.includes("\n"));
     }),
   );

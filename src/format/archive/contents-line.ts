@@ -51,8 +51,9 @@ export interface StoredContentFacts {
  * - `image`: the content is a captured database, not the file's bytes
  * - `inconsistent`: it changed while it was read
  * - `recent`: it had changed so shortly before that one more change could carry the same times
+ * - `copied`: it came from another backup, and of which of these kinds it was there is not known
  */
-export type RereadReason = "image" | "inconsistent" | "recent";
+export type RereadReason = "image" | "inconsistent" | "recent" | "copied";
 
 /** Members in one line at most: a run line stays under 40 KB however large its file is. */
 const membersPerLine = 1000;

@@ -94,7 +94,7 @@ export function parseEntryLine(line: string): EntryLine {
   if (kind === "directory") return { entry: attributes, at: 0 };
   const sha256 = fields["sha256"];
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw damaged("sha256");
-  return { entry: { ...attributes, sha256 }, at: wholeNumber(fields, "at") };
+  return { entry: { ...attributes, sha256, contentId: sha256 }, at: wholeNumber(fields, "at") };
 }
 
 /** Where an entry stands in the order, from its line. @throws {BackupError} `damaged` */

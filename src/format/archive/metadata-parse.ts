@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { BackupFile, DatabaseCheck, Problem, ProblemKind } from "../../domain/backup.ts";
+import type { BackupFile, BackupOrigin, DatabaseCheck, Problem, ProblemKind } from "../../domain/backup.ts";
 import { backupTypes } from "../../domain/backup.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
 import { errorText } from "../../domain/error.ts";
@@ -98,6 +98,7 @@ function parseFields(fields: MetadataFields, id: string): BackupMetadata {
     problems: fields.objects("problems", problemsMax, parseProblem),
     problemCount: fields.count("problem_count"),
     toolVersion: fields.text("tool_version"),
+    ...(fields.has("copied_from") ? { copiedFrom: parseOrigin(fields.fields("copied_from")) } : {}),
   };
 }
 
@@ -166,6 +167,10 @@ function parseCounts(fields: MetadataFields): BackupMetadata["counts"] {
 
 function parseRoot(fields: MetadataFields): EntryRoot {
   return { name: fields.text("name"), path: fields.text("path", pathCharactersMax) };
+}
+
+function parseOrigin(fields: MetadataFields): BackupOrigin {
+  return { id: fields.text("id"), vault: fields.text("vault") };
 }
 
 function parseProblem(fields: MetadataFields): Problem {

@@ -9,6 +9,7 @@ import type {
   BackupCounts,
   BackupDatabase,
   BackupFile,
+  BackupOrigin,
   BackupState,
   BackupType,
   Problem,
@@ -71,6 +72,8 @@ export interface BackupMetadata {
   readonly problems: readonly Problem[];
   readonly problemCount: number;
   readonly toolVersion: string;
+  /** Present on a copy of a backup of another vault. */
+  readonly copiedFrom?: BackupOrigin;
 }
 
 /** The document as stored, with its own checksum. Texts that are too long are cut. */
@@ -113,6 +116,9 @@ function documentOf(m: BackupMetadata): Readonly<Record<string, unknown>> {
       path: problem.path.slice(0, problemPathCharactersMax),
       message: cut(problem.message),
     })),
+    ...(m.copiedFrom === undefined
+      ? {}
+      : { copied_from: { id: cut(m.copiedFrom.id), vault: cut(m.copiedFrom.vault) } }),
     tool_version: m.toolVersion,
   };
 }

@@ -144,7 +144,16 @@ function common({
   toolVersion,
 }: WrittenBackup): Pick<
   BackupMetadata,
-  "parts" | "source" | "host" | "startedAt" | "startedAtMs" | "durationMs" | "safety" | "tags" | "toolVersion"
+  | "parts"
+  | "source"
+  | "host"
+  | "startedAt"
+  | "startedAtMs"
+  | "durationMs"
+  | "safety"
+  | "tags"
+  | "toolVersion"
+  | "copiedFrom"
 > {
   return {
     parts: [],
@@ -156,6 +165,7 @@ function common({
     safety: begun.safety,
     tags: begun.tags,
     toolVersion,
+    ...(begun.copiedFrom === undefined ? {} : { copiedFrom: begun.copiedFrom }),
   };
 }
 

@@ -50,6 +50,7 @@ export function describeOurs(metadata: BackupMetadata, metadataSizeBytes: number
     problems: metadata.problems,
     problemCount: metadata.problemCount,
     toolVersion: metadata.toolVersion,
+    ...(metadata.copiedFrom === undefined ? {} : { copiedFrom: metadata.copiedFrom }),
   };
 }
 

@@ -14,8 +14,8 @@ import type { TarMember } from "../../../format/archive/tar-header.ts";
 import { encodeTarHeader, tarPaddingBytes } from "../../../format/archive/tar-header.ts";
 import type { Run, RunSink } from "./archive-writer-runs.ts";
 import type { MemberFactory } from "./member-factory.ts";
-import type { OpenSource } from "./source-file.ts";
-import { closeSource, factsOf, hasChanged, openSource, readSource, SourceFileError } from "./source-file.ts";
+import { type LargeSource, openLargeSource } from "./large-source.ts";
+import { SourceFileError } from "./source-file.ts";
 
 export interface LargeFileParts {
   readonly sink: RunSink;
@@ -30,7 +30,7 @@ export interface LargeFileParts {
 /** A file of which a header promised so many bytes, being written. */
 interface Writing {
   readonly parts: LargeFileParts;
-  readonly source: OpenSource;
+  readonly source: LargeSource;
   readonly run: Run;
   readonly hash: Hash;
   raw: Buffer;
@@ -52,25 +52,20 @@ export async function storeLargeFile(
   signal: AbortSignal,
 ): Promise<{ readonly changed: boolean; readonly sizeBytes: number }> {
   for (const last of [false, true]) {
-    const source = await openSource(content);
-    try {
-      const stored = await storeOnce(entry, source, { parts, last }, signal);
-      if (!stored.changed || last) return { changed: stored.changed, sizeBytes: source.sizeBytes };
-    } finally {
-      closeSource(source.descriptor);
-    }
+    await using source = await openLargeSource(entry, content, signal);
+    const stored = await storeOnce(source, { parts, last }, signal);
+    if (!stored.changed || last) return { changed: stored.changed, sizeBytes: source.sizeBytes };
   }
   throw new TypeError("The second attempt always returns");
 }
 
 async function storeOnce(
-  entry: Entry,
-  source: OpenSource,
+  source: LargeSource,
   attempt: { readonly parts: LargeFileParts; readonly last: boolean },
   signal: AbortSignal,
 ): Promise<{ readonly changed: boolean }> {
   const { parts, last } = attempt;
-  const facts = factsOf(entry, source, source.sizeBytes);
+  const { facts } = source;
   const raw = parts.factory.takeRaw();
   const at = encodeTarHeader(parts.header(facts), raw, 0);
   const writing: Writing = {
@@ -83,7 +78,7 @@ async function storeOnce(
     dataAt: at,
   };
   const failure = await copyContent(writing, signal);
-  const changed = failure === "changed" || (failure === undefined && hasChanged(source));
+  const changed = failure === "changed" || (failure === undefined && (await source.hasChanged()));
   await pushRest(writing);
   const keep = typeof failure !== "object" && (!changed || last);
   const sha256 = writing.hash.digest("hex");
@@ -125,7 +120,7 @@ async function readPiece(
   position: number,
 ): Promise<number | SourceFileError> {
   try {
-    return await readSource(writing.source.descriptor, writing.raw, { at: writing.used, length, position });
+    return await writing.source.read(writing.raw, { at: writing.used, length, position });
   } catch (error) {
     if (error instanceof SourceFileError) return error;
     throw error;

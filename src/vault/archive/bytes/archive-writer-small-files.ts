@@ -7,7 +7,9 @@
 import type { Entry, EntryContent } from "../../../domain/entry.ts";
 import { memberRawBytesMax } from "../../../encode/gzip-member.ts";
 import type { EntryFacts } from "../../../format/archive/contents-line.ts";
+import { ByteFeed } from "./byte-feed.ts";
 import type { OpenSource } from "./source-file.ts";
+import { displayPath, requireEnd, streamFacts } from "./stream-source.ts";
 import { closeSource, factsOf, hasChanged, openSource, readSource, SourceFileError } from "./source-file.ts";
 
 /** Reads at the same time in one batch: hides a disk's latency, and leaves libuv's queue short for the host's own work. */
@@ -46,7 +48,11 @@ export async function readSmallFiles(
     while (next < requests.length) {
       signal.throwIfAborted();
       const index = next++;
-      results[index] = await readSmallFile(requests[index]!, buffer);
+      const request = requests[index]!;
+      results[index] =
+        request.content.from === "stream"
+          ? await readSmallStream(request, request.content, buffer, signal)
+          : await readSmallFile(request, buffer);
     }
   };
   // All must have ended before the buffer is used for anything else, also when one fails.
@@ -63,6 +69,20 @@ async function readSmallFile(request: SmallFileRequest, buffer: Buffer): Promise
     if (!(error instanceof SourceFileError)) throw error;
     return { outcome: "failed", problem: error.problem, message: error.message };
   }
+}
+
+/** A stream that fails, or is not as long as its entry says, fails the backup: nothing of a copy may be missing (I6). */
+async function readSmallStream(
+  { entry, at }: SmallFileRequest,
+  { open }: Extract<EntryContent, { readonly from: "stream" }>,
+  buffer: Buffer,
+  signal: AbortSignal,
+): Promise<SmallFile> {
+  const { sizeBytes } = entry;
+  await using feed = new ByteFeed(open(signal), displayPath(entry));
+  const data = await feed.take(sizeBytes, buffer.subarray(at, at + sizeBytes));
+  await requireEnd(feed, entry);
+  return { outcome: "read", data, facts: streamFacts(entry), changed: false };
 }
 
 async function readAttempt(request: SmallFileRequest, buffer: Buffer): Promise<SmallFile> {

@@ -214,6 +214,7 @@ export class EntryStore {
 
   #rereadReason(entry: Entry, facts: EntryFacts, changed: boolean): RereadReason | undefined {
     if (entry.content?.from === "image") return "image";
+    if (entry.content?.from === "stream") return "copied";
     if (changed) return "inconsistent";
     // A change right after the read could carry the very same time and size.
     const margin = facts.ctimeNs % nanosecondsPerSecond === 0n ? coarseStampMs : fineStampMs;

@@ -163,6 +163,8 @@ export class ArchiveWriter {
         await this.#read(entry, signal);
       } else if (!this.#continues(entry, match)) await this.#tryCopy(entry, match, signal);
     }
+    // Whoever gives a stream may have no further entry before it was read.
+    if (entries.some(({ entry }) => entry.content?.from === "stream")) await this.#flushReads(signal);
   }
 
   /** Returns when both objects are durable. */
