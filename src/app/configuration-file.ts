@@ -11,6 +11,8 @@ import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocume
 import { z } from "zod";
 import { BackupError, errorText } from "../domain/error.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import type { GivenPassword } from "./password-choice.ts";
+import { localFolder } from "./vault-place.ts";
 
 /** A configuration is written by hand; what is larger is some other file. */
 const fileSizeBytesMax = 1024 * 1024;
@@ -55,6 +57,12 @@ const source = z.strictObject({
 
 const document = z.strictObject({
   vault: path.optional(),
+  format: z.enum(["archive", "repository"]).optional(),
+  password_file: path.optional(),
+  password_command: path.optional(),
+  // As the options are spelled.
+  "password-file": path.optional(),
+  "password-command": path.optional(),
   sources: z.array(source).optional(),
   retention: z
     .strictObject({
@@ -70,15 +78,19 @@ const document = z.strictObject({
   state: path.optional(),
 });
 
+/** A configuration in which the vault may be missing, and the password's place is only named. */
+export interface FileConfiguration extends Omit<ManagerConfiguration, "vault" | "password"> {
+  readonly vault?: string;
+  readonly password: GivenPassword;
+}
+
 /**
  * The configuration a file holds, its paths made absolute from the file's folder.
  *
  * @param file Absolute path
  * @throws {BackupError} `invalid-input`, naming the line; `source-unavailable` if it cannot be read
  */
-export function readConfigurationFile(
-  file: string,
-): Omit<ManagerConfiguration, "vault"> & { readonly vault?: string } {
+export function readConfigurationFile(file: string): FileConfiguration {
   const lines = new LineCounter();
   const yaml = parseDocument(readText(file), { lineCounter: lines });
   const syntax = yaml.errors[0];
@@ -95,10 +107,19 @@ export function readConfigurationFile(
   const parsed = document.safeParse(expand(file, yaml) ?? {});
   if (!parsed.success) throw refusal(file, parsed.error, yaml, lines);
   const base = dirname(file);
-  const { vault, sources, retention, state } = parsed.data;
+  const { vault, format, sources, retention, state } = parsed.data;
+  const passwordFile = parsed.data.password_file ?? parsed.data["password-file"];
+  const passwordCommand = parsed.data.password_command ?? parsed.data["password-command"];
   return {
-    ...(vault === undefined ? {} : { vault: resolve(base, vault) }),
-    ...(state === undefined ? {} : { state: resolve(base, state) }),
+    ...withoutUndefined({
+      vault: vault && localFolder(vault, base),
+      format,
+      state: state && resolve(base, state),
+    }),
+    password: withoutUndefined({
+      passwordFile: passwordFile && resolve(base, passwordFile),
+      passwordCommand,
+    }),
     ...(retention === undefined ? {} : { retention: withoutUndefined(retention) }),
     sources: (sources ?? []).map((given) => convertSource(given, base)),
   };

@@ -9,10 +9,16 @@ import { basename, resolve } from "node:path";
 import { BackupError } from "../domain/error.ts";
 import { checkRetentionRules, type RetentionRules } from "../domain/retention.ts";
 import type { DatabaseSource, FileReference, FolderSource, Source } from "../operations/requests.ts";
+import type { VaultFormat } from "../vault/vault.ts";
+import type { PasswordSource } from "./password.ts";
 
 export interface ManagerConfiguration {
   /** Folder of the vault. It is made by the first backup. */
   readonly vault: string;
+  /** What the first backup makes where there is no vault; one that is there is recognised. Default: `archive`. */
+  readonly format?: VaultFormat;
+  /** Opens a repository vault; read when it is opened. An archive vault has none. */
+  readonly password?: PasswordSource;
   /** The apps to protect. May be left out by programs that only read a vault. */
   readonly sources?: readonly SourceConfiguration[];
   /** Default: the last 7, 14 daily and 8 weekly backups of each source and type. */
@@ -84,7 +90,13 @@ export function resolveSources(
 export function checkConfiguration(configuration: ManagerConfiguration): void {
   if (configuration.vault === "") throw invalid("Cannot use the configuration: the vault has no path");
   if (configuration.retention !== undefined) checkRetentionRules(configuration.retention);
-  const { lockWaitMs } = configuration;
+  const { lockWaitMs, format, password } = configuration;
+  if (format !== undefined && format !== "archive" && format !== "repository") {
+    throw invalid(
+      `Cannot use the configuration: the format is "${String(format)}", wanted archive or repository`,
+    );
+  }
+  if (password === "") throw invalid("Cannot use the configuration: the password is empty");
   if (lockWaitMs !== undefined && !(lockWaitMs >= 0)) {
     throw invalid(`Cannot use the configuration: lockWaitMs is ${lockWaitMs}`);
   }

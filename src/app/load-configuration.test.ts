@@ -20,6 +20,8 @@ function write(text: string): string {
 
 const complete = `
 vault: ./backups
+format: repository
+password_file: ../secret
 state: ./state
 sources:
   - name: shop
@@ -48,6 +50,8 @@ test("loadConfiguration() reads a file, with paths meant from the file's folder"
   assert.equal(read, file);
   assert.deepEqual(configuration, {
     vault: join(directory, "backups"),
+    format: "repository",
+    password: { file: join(directory, "../secret") },
     state: join(directory, "state"),
     retention: { last: 5, within: "1y" },
     sources: [
@@ -140,6 +144,59 @@ test("loadConfiguration() refuses variables that make no sense", async () => {
   }
 });
 
+test("loadConfiguration() takes the password from options, our variables, the file and restic's variables, in this order", async () => {
+  const restic = { RESTIC_PASSWORD: "a", RESTIC_PASSWORD_COMMAND: "b" };
+  const file = write("password-command: c\n");
+  const named = write("password_file: f\n");
+  const ours = { VERTEX_BACKUP_PASSWORD: "d", VERTEX_BACKUP_PASSWORD_FILE: "" };
+  const of = async (overrides: object, environment: object): Promise<unknown> =>
+    (await loadConfiguration(overrides, { ...environment }, "/srv")).configuration.password;
+  assert.equal(await of({}, {}), undefined);
+  assert.deepEqual(await of({}, { RESTIC_PASSWORD: "a" }), { variable: "RESTIC_PASSWORD" });
+  assert.deepEqual(await of({}, restic), { command: "b" });
+  assert.deepEqual(await of({ config: file }, restic), { command: "c" });
+  assert.deepEqual(await of({ config: named }, restic), { file: join(directory, "f") });
+  assert.deepEqual(await of({ config: file }, { ...restic, ...ours }), {
+    variable: "VERTEX_BACKUP_PASSWORD",
+  });
+  assert.deepEqual(await of({ config: file }, { ...ours, VERTEX_BACKUP_PASSWORD_FILE: "e" }), {
+    file: "/srv/e",
+  });
+  assert.deepEqual(await of({ config: file, passwordFile: "g" }, ours), { file: "/srv/g" });
+  assert.deepEqual(await of({ passwordCommand: "h" }, ours), { command: "h" });
+  const both = { RESTIC_PASSWORD_FILE: "a", RESTIC_PASSWORD_COMMAND: "b" };
+  await assert.rejects(of({}, both), (error) => isBackupError(error, "invalid-input"));
+  await assert.rejects(of({ passwordFile: "a", passwordCommand: "b" }, {}), /--password-file and/);
+});
+
+test("loadConfiguration() takes restic's repository where nothing else names a vault, and only a folder", async () => {
+  const file = join(directory, "repository");
+  writeFileSync(file, "/srv/from-file\n");
+  const of = async (environment: object, overrides: object = {}): Promise<unknown> => {
+    const { configuration } = await loadConfiguration(overrides, { ...environment }, "/home");
+    return [configuration.vault, configuration.format];
+  };
+  assert.deepEqual(await of({ RESTIC_REPOSITORY: "repo" }), ["/home/repo", "repository"]);
+  assert.deepEqual(await of({ RESTIC_REPOSITORY: "local:/srv/repo" }), ["/srv/repo", "repository"]);
+  assert.deepEqual(await of({ RESTIC_REPOSITORY_FILE: file }), ["/srv/from-file", "repository"]);
+  assert.deepEqual(await of({ RESTIC_REPOSITORY: "r", BACKUP_DIR: "b" }), ["/home/b", undefined]);
+  assert.deepEqual(await of({ RESTIC_REPOSITORY: "r" }, { vault: "v" }), ["/home/v", undefined]);
+  const config = write("vault: here\n");
+  assert.deepEqual(await of({ RESTIC_REPOSITORY: "r" }, { config }), [join(directory, "here"), undefined]);
+  for (const text of ["s3:https://user:geheim@host/x", "sftp:host:/x", "rest:http://h/", "rclone:r:x"]) {
+    for (const given of [of({ RESTIC_REPOSITORY: text }), of({}, { vault: text })]) {
+      await assert.rejects(
+        given,
+        (error) => isBackupError(error, "unsupported") && !error.message.includes("geheim"),
+      );
+    }
+  }
+  const both = { RESTIC_REPOSITORY: "a", RESTIC_REPOSITORY_FILE: file };
+  await assert.rejects(of(both), (error) => isBackupError(error, "invalid-input"));
+  const missing = { RESTIC_REPOSITORY_FILE: join(directory, "no-such-file") };
+  await assert.rejects(of(missing), (error) => isBackupError(error, "source-unavailable"));
+});
+
 const refused: readonly [text: string, line: number, names: RegExp][] = [
   ["vault: b\nretenion:\n  last: 3\n", 2, /unknown key at retenion/],
   ["vault: b\nretention:\n  last: 3\n  dayly: 3\n", 4, /unknown key at retention.dayly/],
@@ -151,6 +208,7 @@ const refused: readonly [text: string, line: number, names: RegExp][] = [
     /sources.0.storage.0.exclud/,
   ],
   ["sources:\n  - storage: [x]\n", 2, /sources.0.name/],
+  ["vault: b\nformat: borg\n", 2, /format/],
   ["vault: [\n", 2, /./],
   ["vault: a\nvault: b\n", 2, /unique/],
   ["- vault\n", 1, /./],

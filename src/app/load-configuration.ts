@@ -11,10 +11,13 @@ import { type BackupType, backupTypes } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import type { FileConfiguration } from "./configuration-file.ts";
+import { choosePassword, type GivenPassword } from "./password-choice.ts";
 import type { Environment } from "./state-directory.ts";
+import { localFolder, resticFolder } from "./vault-place.ts";
 
 /** What may be said on the command line. Relative paths are meant from the current directory. */
-export interface ConfigurationOverrides {
+export interface ConfigurationOverrides extends GivenPassword {
   /** Configuration file; must exist. */
   readonly config?: string;
   readonly vault?: string;
@@ -35,6 +38,8 @@ export interface LoadedConfiguration {
 /** Looked for in the current directory. */
 const defaultFile = "vertex-backup.yaml";
 
+const nothingConfigured: FileConfiguration = { password: {} };
+
 /** Name of the source that is made of `--database` and `--storage`. */
 const defaultSourceName = "app";
 
@@ -51,25 +56,41 @@ export async function loadConfiguration(
   // Loaded on use: the YAML parser and the schemas would slow down every start without a file.
   const fromFile =
     file === undefined ? undefined : (await import("./configuration-file.ts")).readConfigurationFile(file);
-  const vault = overrides.vault ?? (environment["BACKUP_DIR"] || undefined);
-  const retention = maxBackups(environment) ?? fromFile?.retention;
+  const { password: configuredPassword, ...configured } = fromFile ?? nothingConfigured;
+  const retention = maxBackups(environment) ?? configured.retention;
   const state = environment["VERTEX_BACKUP_STATE"] || undefined;
   const type = backupType(environment);
+  const password = choosePassword(overrides, environment, configuredPassword, currentDirectory);
   const configuration: ManagerConfiguration = {
-    ...fromFile,
-    vault:
-      vault === undefined
-        ? (fromFile?.vault ?? join(currentDirectory, "backups"))
-        : resolve(currentDirectory, vault),
-    sources: overrideSources(overrides, currentDirectory) ?? fromFile?.sources ?? [],
+    ...configured,
+    ...vaultPlace(overrides.vault ?? (environment["BACKUP_DIR"] || undefined), configured.vault, {
+      environment,
+      currentDirectory,
+    }),
+    sources: overrideSources(overrides, currentDirectory) ?? configured.sources ?? [],
     ...(retention === undefined ? {} : { retention }),
     ...(state === undefined ? {} : { state: resolve(currentDirectory, state) }),
+    ...(password === undefined ? {} : { password }),
   };
   return {
     configuration,
     ...(file === undefined ? {} : { file }),
     ...(type === undefined ? {} : { type }),
   };
+}
+
+/** @param named By an option or `BACKUP_DIR` */
+function vaultPlace(
+  named: string | undefined,
+  configured: string | undefined,
+  from: { readonly environment: Environment; readonly currentDirectory: string },
+): Pick<ManagerConfiguration, "vault" | "format"> {
+  if (named !== undefined) return { vault: localFolder(named, from.currentDirectory) };
+  if (configured !== undefined) return { vault: configured };
+  const restic = resticFolder(from.environment, from.currentDirectory);
+  // What restic's variables name is never taken for the place of an archive vault.
+  if (restic !== undefined) return { vault: restic, format: "repository" };
+  return { vault: join(from.currentDirectory, "backups") };
 }
 
 function findFile(

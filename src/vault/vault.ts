@@ -19,8 +19,14 @@ import type { Observer } from "../domain/progress.ts";
 import type { ByteRange } from "../storage/storage.ts";
 import type { Maintenance } from "./maintenance.ts";
 
+/**
+ * - `archive`: plain files, readable by hand
+ * - `repository`: deduplicated and encrypted, in restic's format
+ */
+export type VaultFormat = "archive" | "repository";
+
 export interface Vault extends AsyncDisposable {
-  readonly format: "archive" | "repository";
+  readonly format: VaultFormat;
   /** For messages: a path or URL without secrets. */
   readonly location: string;
   /** A private folder on the vault's own file system where captured images are best put, if there is one. */
