@@ -10,7 +10,7 @@ import { backupId, compareIds } from "../../format/archive/file-names.ts";
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BackupGroup, groupObjects, isRestorable, listGroups, listObjects } from "./backup-groups.ts";
-import { boundedMap } from "./bounded-map.ts";
+import { boundedMap } from "../bounded-map.ts";
 import {
   describeForeign,
   describeOurs,

@@ -17,7 +17,7 @@ import {
 import type { Storage } from "../../storage/storage.ts";
 import type { BackupRemover } from "../vault.ts";
 import { type BackupGroup, type BackupGroups, listGroups } from "./backup-groups.ts";
-import { boundedMap } from "./bounded-map.ts";
+import { boundedMap } from "../bounded-map.ts";
 import { listBackups } from "./list-backups.ts";
 import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { type RecordIndex, indexRecords } from "./recorded-facts.ts";

@@ -14,7 +14,7 @@ import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
-import { boundedMap } from "./bounded-map.ts";
+import { boundedMap } from "../bounded-map.ts";
 
 const recordsFolder = ".vertex/records/";
 const recordVersion = 1;

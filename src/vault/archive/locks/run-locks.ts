@@ -21,7 +21,9 @@ import {
 } from "../../../format/archive/file-names.ts";
 import { readAll } from "../../../storage/read-all.ts";
 import type { Storage } from "../../../storage/storage.ts";
+import { LockWait } from "../../lock-wait.ts";
 import type { LockOptions } from "../../vault.ts";
+import { describeHolder } from "./describe-holder.ts";
 import {
   encodeRunDocument,
   parseRunDocument,
@@ -30,7 +32,6 @@ import {
   runDocumentSizeBytesMax,
   runObjectName,
 } from "./run-document.ts";
-import { LockWait } from "./lock-wait.ts";
 import { RunLock } from "./run-lock.ts";
 import { isRunGone, type Run, readRuns } from "../bytes/runs.ts";
 
@@ -96,7 +97,7 @@ export class RunLocks {
       const { holders, gone } = await this.#orRelease(lock, () => this.#others(lock, signal));
       if (holders.length === 0) return { lock, gone };
       await this.release(lock, options);
-      await wait.pause(holders, signal);
+      await wait.pause(describeHolder(holders), signal);
     }
   }
 
@@ -115,7 +116,7 @@ export class RunLocks {
         const { holders } = await this.#others(lock, signal);
         const exclusive = holders.filter((run) => run.document?.kind !== "shared");
         if (exclusive.length === 0) return lock;
-        await wait.pause(exclusive, signal);
+        await wait.pause(describeHolder(exclusive), signal);
       }
     });
   }

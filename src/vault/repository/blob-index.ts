@@ -1,0 +1,244 @@
+/**
+ * Where every blob of a repository lies, in about 55 bytes a blob: rows in typed
+ * arrays, found through a hash table of row numbers. Knows nothing of storages;
+ * `load-index.ts` fills it.
+ *
+ * @module
+ */
+
+import { BackupError } from "../../domain/error.ts";
+import type { BlobType, IndexedPack, ObjectId, PackedBlob } from "../../format/restic/model.ts";
+import type { BlobLookup, BlobPlace } from "./repository.ts";
+
+const idBytes = 32;
+
+/** Rows that are allocated at once: 3 MB, so that growing never copies what is there. */
+const rowsPerSegment = 65_536;
+const rowBits = 16;
+const rowMask = rowsPerSegment - 1;
+
+/** The hash table is at most this full; above, chains of linear probing grow quickly. */
+const fullMax = 0.7;
+const slotsAtFirst = 1_024;
+
+const treeFlag = 0x8000_0000;
+
+interface Segment {
+  readonly ids: Buffer;
+  /** Number of the pack, with the type in the highest bit. */
+  readonly packs: Uint32Array;
+  readonly offsets: Uint32Array;
+  readonly lengths: Uint32Array;
+  /** Plain size of compressed blobs, 0 for others: an empty blob is never compressed. */
+  readonly uncompressed: Uint32Array;
+}
+
+/** All blobs that indexes list. Grows only: an index that is to forget is loaded again. */
+export class BlobIndex implements BlobLookup {
+  readonly #segments: Segment[] = [];
+  readonly #packIds: ObjectId[] = [];
+  readonly #packNumbers = new Map<ObjectId, number>();
+  /** Row numbers plus 1; 0 is a free slot. */
+  #slots = new Uint32Array(slotsAtFirst);
+  #rows = 0;
+  readonly #wanted = Buffer.alloc(idBytes);
+
+  /** Rows, so a blob in two packs counts twice. */
+  get size(): number {
+    return this.#rows;
+  }
+
+  get packCount(): number {
+    return this.#packIds.length;
+  }
+
+  has(id: ObjectId, type: BlobType): boolean {
+    return this.#firstRow(id, type) !== undefined;
+  }
+
+  hasPack(id: ObjectId): boolean {
+    return this.#packNumbers.has(id);
+  }
+
+  find(id: ObjectId, type: BlobType): BlobPlace | undefined {
+    const row = this.#firstRow(id, type);
+    return row === undefined ? undefined : this.#place(row);
+  }
+
+  findAll(id: ObjectId, type: BlobType): readonly BlobPlace[] {
+    return this.#rowsOf(id, type).map((row) => this.#place(row));
+  }
+
+  /**
+   * Adds a pack with its blobs. Listed twice, as indexes may, it is there once.
+   *
+   * @throws {BackupError} `damaged` for numbers that no pack can have
+   */
+  add(pack: IndexedPack): void {
+    const known = this.#packNumbers.get(pack.id);
+    const number = known ?? this.#packIds.length;
+    for (const blob of pack.blobs) checkBlob(pack.id, blob);
+    if (known === undefined) {
+      this.#packIds.push(pack.id);
+      this.#packNumbers.set(pack.id, number);
+    }
+    for (const blob of pack.blobs) {
+      if (known === undefined || !this.#isListed(blob, pack.id)) this.#addRow(blob, number);
+    }
+  }
+
+  /** Every pack with its blobs in the order of their offsets. Holds 4 bytes a blob meanwhile. */
+  *packs(): IterableIterator<IndexedPack> {
+    const { order, starts } = this.#rowsByPack();
+    for (const [number, id] of this.#packIds.entries()) {
+      const rows = order.subarray(starts[number], starts[number + 1]);
+      const blobs = Array.from(rows, (row) => this.#blob(row));
+      yield { id, blobs: blobs.sort((a, b) => a.offset - b.offset) };
+    }
+  }
+
+  /** Every row's id and type, for sets that are shared with workers. The bytes are valid until the next. */
+  *rawIds(): IterableIterator<{ readonly id: Buffer; readonly type: BlobType }> {
+    for (let row = 0; row < this.#rows; row++) {
+      const { ids, packs } = this.#segment(row);
+      const at = (row & rowMask) * idBytes;
+      yield { id: ids.subarray(at, at + idBytes), type: typeOf(packs[row & rowMask] ?? 0) };
+    }
+  }
+
+  #isListed(blob: PackedBlob, pack: ObjectId): boolean {
+    return this.findAll(blob.id, blob.type).some((one) => one.pack === pack && one.offset === blob.offset);
+  }
+
+  #addRow(blob: PackedBlob, packNumber: number): void {
+    const row = this.#rows;
+    if (row >> rowBits === this.#segments.length) this.#segments.push(newSegment());
+    const segment = this.#segment(row);
+    const i = row & rowMask;
+    segment.ids.write(blob.id, i * idBytes, "hex");
+    segment.packs[i] = blob.type === "tree" ? packNumber + treeFlag : packNumber;
+    segment.offsets[i] = blob.offset;
+    segment.lengths[i] = blob.length;
+    segment.uncompressed[i] = blob.uncompressedLength ?? 0;
+    this.#rows++;
+    if (this.#rows > this.#slots.length * fullMax) this.#growSlots();
+    else this.#takeSlot(this.#slots, row);
+  }
+
+  #growSlots(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    for (let row = 0; row < this.#rows; row++) this.#takeSlot(slots, row);
+    this.#slots = slots;
+  }
+
+  #takeSlot(slots: Uint32Array, row: number): void {
+    const { ids } = this.#segment(row);
+    let slot = firstSlot(ids, (row & rowMask) * idBytes, slots.length);
+    while (slots[slot] !== 0) slot = (slot + 1) % slots.length;
+    slots[slot] = row + 1;
+  }
+
+  #firstRow(id: ObjectId, type: BlobType): number | undefined {
+    const slot = this.#firstSlotOf(id);
+    const taken = slot < 0 ? slot : this.#match(type, slot);
+    return taken < 0 ? undefined : (this.#slots[taken] ?? 0) - 1;
+  }
+
+  #rowsOf(id: ObjectId, type: BlobType): readonly number[] {
+    const rows: number[] = [];
+    let slot = this.#firstSlotOf(id);
+    if (slot >= 0) slot = this.#match(type, slot);
+    for (; slot >= 0; slot = this.#match(type, (slot + 1) % this.#slots.length)) {
+      rows.push((this.#slots[slot] ?? 0) - 1);
+    }
+    return rows;
+  }
+
+  /** Where the search for an id begins, which is then in `#wanted`; -1 for what is no id. */
+  #firstSlotOf(id: ObjectId): number {
+    if (id.length !== 2 * idBytes || this.#wanted.write(id, "hex") !== idBytes) return -1;
+    return firstSlot(this.#wanted, 0, this.#slots.length);
+  }
+
+  /** The first slot from `slot` on whose row is `#wanted`; -1 where there is none. */
+  #match(type: BlobType, slot: number): number {
+    let at = slot;
+    for (let taken = this.#slots[at] ?? 0; taken !== 0; taken = this.#slots[at] ?? 0) {
+      const { ids, packs } = this.#segment(taken - 1);
+      const i = (taken - 1) & rowMask;
+      const isWanted = this.#wanted.compare(ids, i * idBytes, (i + 1) * idBytes) === 0;
+      if (isWanted && typeOf(packs[i] ?? 0) === type) return at;
+      at = (at + 1) % this.#slots.length;
+    }
+    return -1;
+  }
+
+  #place(row: number): BlobPlace {
+    const number = ((this.#segment(row).packs[row & rowMask] ?? 0) & ~treeFlag) >>> 0;
+    return { ...this.#blob(row), pack: this.#packIds[number] ?? "" };
+  }
+
+  #blob(row: number): PackedBlob {
+    const segment = this.#segment(row);
+    const i = row & rowMask;
+    const uncompressed = segment.uncompressed[i] ?? 0;
+    return {
+      id: segment.ids.toString("hex", i * idBytes, (i + 1) * idBytes),
+      type: typeOf(segment.packs[i] ?? 0),
+      offset: segment.offsets[i] ?? 0,
+      length: segment.lengths[i] ?? 0,
+      ...(uncompressed === 0 ? {} : { uncompressedLength: uncompressed }),
+    };
+  }
+
+  /** Row numbers sorted by pack, and where each pack's begin. */
+  #rowsByPack(): { readonly order: Uint32Array; readonly starts: Uint32Array } {
+    const starts = new Uint32Array(this.#packIds.length + 1);
+    const packOf = (row: number): number =>
+      ((this.#segment(row).packs[row & rowMask] ?? 0) & ~treeFlag) >>> 0;
+    for (let row = 0; row < this.#rows; row++) increment(starts, packOf(row) + 1);
+    for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
+    const next = starts.slice();
+    const order = new Uint32Array(this.#rows);
+    for (let row = 0; row < this.#rows; row++) order[increment(next, packOf(row)) - 1] = row;
+    return { order, starts };
+  }
+
+  #segment(row: number): Segment {
+    const segment = this.#segments[row >> rowBits];
+    if (segment === undefined) throw new RangeError(`no row ${row}`);
+    return segment;
+  }
+}
+
+/** Ids are hashes already, so four bytes of one spread as well as anything. */
+function firstSlot(ids: Buffer, at: number, slots: number): number {
+  return ids.readUInt32LE(at) % slots;
+}
+
+function increment(counts: Uint32Array, i: number): number {
+  const count = (counts[i] ?? 0) + 1;
+  counts[i] = count;
+  return count;
+}
+
+function typeOf(packField: number): BlobType {
+  return packField >= treeFlag ? "tree" : "data";
+}
+
+function newSegment(): Segment {
+  return {
+    ids: Buffer.alloc(rowsPerSegment * idBytes),
+    packs: new Uint32Array(rowsPerSegment),
+    offsets: new Uint32Array(rowsPerSegment),
+    lengths: new Uint32Array(rowsPerSegment),
+    uncompressed: new Uint32Array(rowsPerSegment),
+  };
+}
+
+function checkBlob(pack: ObjectId, blob: PackedBlob): void {
+  const { id, offset, length, uncompressedLength = 0 } = blob;
+  const isPlace = offset >>> 0 === offset && length >>> 0 === length;
+  if (isPlace && uncompressedLength >>> 0 === uncompressedLength && id.length === 2 * idBytes) return;
+  throw new BackupError("damaged", `Cannot index pack ${pack}: blob ${id} lies where none can lie`);
+}

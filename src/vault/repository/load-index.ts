@@ -1,0 +1,101 @@
+/**
+ * Reads the index of a repository: all files of `index/`, several at once.
+ *
+ * @module
+ */
+
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import { parseIndex } from "../../format/restic/index-file.ts";
+import type { IndexedPack, ObjectId } from "../../format/restic/model.ts";
+import { BlobIndex } from "./blob-index.ts";
+import { listObjects, loadObject } from "./objects.ts";
+import type { Repository } from "./repository.ts";
+
+/** Files in flight: hides the latency of a network, and keeps what is unpacked under some 100 MB. */
+const filesAtOnce = 6;
+
+/** Files that vanish while they are read were merged into others; more often than this it is a storage that lies. */
+const attemptsMax = 5;
+
+/** One file of the index. */
+export interface IndexFile {
+  readonly id: ObjectId;
+  readonly sizeBytes: number;
+  readonly packs: readonly ObjectId[];
+}
+
+export interface LoadedIndex {
+  readonly index: BlobIndex;
+  readonly files: readonly IndexFile[];
+  /** Files that cannot be read: what only they list is not in `index`. */
+  readonly damaged: readonly { readonly id: ObjectId; readonly error: BackupError }[];
+}
+
+/**
+ * Loads the whole index. List snapshots before it, not after: what they name is in it then.
+ * A damaged file is a finding; see {@link requireWholeIndex}.
+ */
+export async function loadIndex(
+  repo: Pick<Repository, "storage" | "key" | "config">,
+  signal: AbortSignal,
+): Promise<LoadedIndex> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await loadOnce(repo, signal);
+    } catch (error) {
+      if (!isBackupError(error, "not-found") || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+/** The index, where nothing of it may be missing. @throws {BackupError} `damaged` if a file of it cannot be read */
+export function requireWholeIndex(loaded: LoadedIndex): BlobIndex {
+  const [first] = loaded.damaged;
+  if (first === undefined) return loaded.index;
+  throw new BackupError("damaged", `Cannot read the index: ${first.error.message}`, {
+    cause: first.error,
+    hint: "Run repair index: it makes the index again from the packs.",
+  });
+}
+
+async function loadOnce(
+  repo: Pick<Repository, "storage" | "key" | "config">,
+  signal: AbortSignal,
+): Promise<LoadedIndex> {
+  const index = new BlobIndex();
+  const files: IndexFile[] = [];
+  const damaged: { id: ObjectId; error: BackupError }[] = [];
+  const pending = (await listObjects(repo, "index", signal)).toReversed();
+  let failed = false;
+  const takeOne = async (): Promise<void> => {
+    for (let file = pending.pop(); file !== undefined && !failed; file = pending.pop()) {
+      signal.throwIfAborted();
+      const { id, sizeBytes } = file;
+      try {
+        const packs = parsePacks(await loadObject(repo, "index", id, signal));
+        for (const pack of packs) index.add(pack);
+        files.push({ id, sizeBytes, packs: packs.map((pack) => pack.id) });
+      } catch (error) {
+        if (isBackupError(error, "damaged")) damaged.push({ id, error: named(id, error) });
+        else {
+          failed = true;
+          throw error;
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: filesAtOnce }, takeOne));
+  return { index, files, damaged };
+}
+
+/** Whole before any of it counts: a file that is half readable is not half believed. */
+function parsePacks(bytes: Buffer): readonly IndexedPack[] {
+  const packs: IndexedPack[] = [];
+  parseIndex(bytes, (pack) => packs.push(pack));
+  return packs;
+}
+
+function named(id: ObjectId, error: BackupError): BackupError {
+  if (error.message.includes(id)) return error;
+  return new BackupError("damaged", `Cannot read index/${id}: ${error.message}`, { cause: error });
+}

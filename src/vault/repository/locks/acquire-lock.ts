@@ -1,0 +1,133 @@
+/**
+ * Who may work in a repository at the same time (I7), by restic's own protocol: put a
+ * lock, look for those of others, back out where one of the two is exclusive. Described in
+ * restic's `doc/design.rst`, "Locks".
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { BackupError } from "../../../domain/error.ts";
+import type { ObjectId } from "../../../format/restic/model.ts";
+import type { Storage } from "../../../storage/storage.ts";
+import { LockWait } from "../../lock-wait.ts";
+import type { LockOptions } from "../../vault.ts";
+import { removeObjects } from "../objects.ts";
+import type { Repository } from "../repository.ts";
+import { describeLock, isLockGone, type StoredLock } from "./lock-state.ts";
+import { type KnownLocks, readLocks } from "./read-locks.ts";
+import { RepositoryLock } from "./repository-lock.ts";
+
+/**
+ * How long restic waits before it looks for others. We do where a listing may miss what was
+ * just put; where it cannot, the later of two who put a lock always sees the earlier one.
+ */
+const settleMs = 200;
+
+const waitHint =
+  "Wait until that run has ended, then try again; if it was killed, unlock removes what it left.";
+
+export interface AcquireOptions extends LockOptions {
+  readonly exclusive: boolean;
+}
+
+/**
+ * Files of ours that could not be removed, by storage; they are before the next lock is taken, because
+ * a server would block itself with them otherwise.
+ */
+const leftBehind = new WeakMap<Storage, ObjectId[]>();
+
+/**
+ * A lock beside other shared ones, or the only one. Passes over locks whose owners are gone, which stay.
+ *
+ * @throws {BackupError} `locked` after waiting `lockWaitMs`
+ */
+export async function acquireLock(
+  repo: Repository,
+  options: AcquireOptions,
+  signal: AbortSignal,
+): Promise<RepositoryLock> {
+  await removeLeftBehind(repo, signal);
+  const wait = new LockWait(repo.storage.location, repo.clock, options);
+  const known: KnownLocks = new Map();
+  // An exclusive lock that is put in vain makes restic fail beside it, so one looks first.
+  let isFree = !options.exclusive;
+  for (;;) {
+    if (!isFree) {
+      const before = conflicts(repo, await readLocks(repo, known, signal), options, repo.clock.now());
+      isFree = before.length === 0;
+      if (!isFree) await pause(wait, before, signal);
+      continue;
+    }
+    const { lock, holders } = await tryLock(repo, options, known, signal);
+    if (lock !== undefined) return lock;
+    await pause(wait, holders, signal);
+    isFree = false;
+  }
+}
+
+interface Attempt {
+  readonly lock: RepositoryLock | undefined;
+  readonly holders: readonly StoredLock[];
+}
+
+async function tryLock(
+  repo: Repository,
+  options: AcquireOptions,
+  known: KnownLocks,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const lock = new RepositoryLock(repo, options, (ids) => noteLeftBehind(repo.storage, ids));
+  try {
+    await lock.put(signal);
+    if (!repo.storage.properties.consistentList) await sleep(settleMs, undefined, { signal });
+    const locks = await readLocks(repo, known, signal);
+    const own = locks.find(({ id }) => lock.ids.includes(id));
+    if (own === undefined) throw vanished(repo);
+    const others = locks.filter(({ id }) => !lock.ids.includes(id));
+    // Our own file's time is the storage's now.
+    const holders = conflicts(repo, others, options, own.modifiedAtMs);
+    if (holders.length === 0) return { lock, holders };
+    await lock.release();
+    return { lock: undefined, holders };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Those that cannot be beside a lock of ours. One that cannot be read may be anything. */
+function conflicts(
+  repo: Repository,
+  locks: readonly StoredLock[],
+  options: AcquireOptions,
+  nowMs: number,
+): readonly StoredLock[] {
+  return locks.filter((lock) => {
+    const canBeBeside = !options.exclusive && lock.document?.exclusive === false;
+    return !canBeBeside && !isLockGone(lock, repo.machine, nowMs);
+  });
+}
+
+async function pause(wait: LockWait, holders: readonly StoredLock[], signal: AbortSignal): Promise<void> {
+  const [first] = holders;
+  await wait.pause(first === undefined ? "somebody holds it" : describeLock(first), signal, waitHint);
+}
+
+function vanished(repo: Repository): BackupError {
+  return new BackupError("locked", `Cannot lock ${repo.storage.location}: the lock vanished`, {
+    retryable: true,
+    hint: "Somebody removed all locks; start it again.",
+  });
+}
+
+function noteLeftBehind(storage: Storage, ids: readonly ObjectId[]): void {
+  leftBehind.set(storage, [...(leftBehind.get(storage) ?? []), ...ids]);
+}
+
+async function removeLeftBehind(repo: Repository, signal: AbortSignal): Promise<void> {
+  const ids = leftBehind.get(repo.storage);
+  if (ids === undefined) return;
+  await removeObjects(repo, "locks", ids, signal);
+  leftBehind.delete(repo.storage);
+}
