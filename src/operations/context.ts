@@ -10,7 +10,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
-import type { BackupReader, Vault } from "../vault/vault.ts";
+import type { BackupReader, Vault, VaultFormat } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
 
 export interface OperationContext {
@@ -32,6 +32,8 @@ export interface OperationContext {
   /** How long to wait for another run before giving up as `locked`, milliseconds. */
   readonly lockWaitMs: number;
   readonly toolVersion: string;
+  /** Where the password of a repository comes from, for people; never the password. */
+  readonly passwordPlace: string;
   /** Opens databases in child processes, never in this one. The caller disposes of it. */
   readonly openCapturer: () => Promise<DatabaseCapturer>;
   /** Opens one `.db` or `.tar.gz` that lies outside the vault. @throws {BackupError} `not-found`, `invalid-input` */
@@ -53,6 +55,19 @@ export interface ContextProvider extends AsyncDisposable {
    *   `storage-unavailable` if there was one and is none any more
    */
   open(access: Access, signal: AbortSignal, warn: (message: string) => void): Promise<OperationContext>;
+
+  /**
+   * Makes a vault, and the context with it.
+   *
+   * @param format As configured when undefined, else a repository
+   * @throws {BackupError} `exists` if there is a vault; `invalid-input` if something else is there;
+   *   `storage-unavailable` if there was one and is none any more
+   */
+  make(
+    format: VaultFormat | undefined,
+    signal: AbortSignal,
+    warn: (message: string) => void,
+  ): Promise<OperationContext>;
 }
 
 /**

@@ -40,6 +40,7 @@ export async function openLiveContext(
     vaultDirectory: app.vault,
     ownDirectories: [app.vault],
     lockWaitMs: 0,
+    passwordPlace: "nowhere",
     openCapturer: openDatabaseCapturer,
   };
 }
