@@ -92,6 +92,8 @@ export interface SnapshotSummary {
   readonly dataAddedPackedBytes: number;
   readonly totalFilesProcessed: number;
   readonly totalBytesProcessed: number;
+  /** Fields of other programs, as JSON text by name. */
+  readonly others?: ReadonlyMap<string, string>;
 }
 
 export interface SnapshotDocument {
