@@ -15,7 +15,7 @@ import { encodeTarHeader, tarPaddingBytes } from "../../../format/archive/tar-he
 import type { Run, RunSink } from "./archive-writer-runs.ts";
 import type { MemberFactory } from "./member-factory.ts";
 import { type LargeSource, openLargeSource } from "./large-source.ts";
-import { SourceFileError } from "./source-file.ts";
+import { SourceFileError } from "../../source-file.ts";
 
 export interface LargeFileParts {
   readonly sink: RunSink;

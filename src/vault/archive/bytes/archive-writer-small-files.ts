@@ -8,9 +8,16 @@ import type { Entry, EntryContent } from "../../../domain/entry.ts";
 import { memberRawBytesMax } from "../../../encode/gzip-member.ts";
 import type { EntryFacts } from "../../../format/archive/contents-line.ts";
 import { ByteFeed } from "./byte-feed.ts";
-import type { OpenSource } from "./source-file.ts";
+import type { OpenSource } from "../../source-file.ts";
 import { displayPath, requireEnd, streamFacts } from "./stream-source.ts";
-import { closeSource, factsOf, hasChanged, openSource, readSource, SourceFileError } from "./source-file.ts";
+import {
+  closeSource,
+  factsOf,
+  hasChanged,
+  openSource,
+  readSource,
+  SourceFileError,
+} from "../../source-file.ts";
 
 /** Reads at the same time in one batch: hides a disk's latency, and leaves libuv's queue short for the host's own work. */
 const readsAtOnceMax = 8;

@@ -20,12 +20,12 @@ import { tarNameBytesMax } from "../../../format/archive/tar-header.ts";
 import type { OwnerNames } from "./archive-writer.ts";
 import { EntryGroup } from "./archive-writer-group.ts";
 import { storeLargeFile } from "./archive-writer-large-file.ts";
-import type { ProblemLog } from "./archive-writer-problems.ts";
+import type { ProblemLog } from "../../problem-log.ts";
 import type { RunSink } from "./archive-writer-runs.ts";
 import type { SmallFile, SmallFileRequest } from "./archive-writer-small-files.ts";
 import { readSmallFiles, smallFileBytesMax } from "./archive-writer-small-files.ts";
 import type { MemberFactory } from "./member-factory.ts";
-import { SourceFileError } from "./source-file.ts";
+import { SourceFileError } from "../../source-file.ts";
 
 /** Entries read as one batch at most: bounds what is open and held when files are tiny. */
 const batchEntriesMax = 512;

@@ -19,7 +19,7 @@ import type { RunToCopy } from "./archive-writer-copy.ts";
 import { canJoin, RunCopier } from "./archive-writer-copy.ts";
 import type { ParentMatch } from "./archive-writer-parent.ts";
 import { ParentCursor } from "./archive-writer-parent.ts";
-import { ProblemLog } from "./archive-writer-problems.ts";
+import { ProblemLog } from "../../problem-log.ts";
 import { RunSink } from "./archive-writer-runs.ts";
 import { EntryStore, isLarge, planBatches } from "./archive-writer-store.ts";
 import { MemberFactory } from "./member-factory.ts";

@@ -8,7 +8,7 @@
 import type { Entry, EntryContent } from "../../../domain/entry.ts";
 import type { EntryFacts } from "../../../format/archive/contents-line.ts";
 import { ByteFeed } from "./byte-feed.ts";
-import { closeSource, factsOf, hasChanged, openSource, readSource } from "./source-file.ts";
+import { closeSource, factsOf, hasChanged, openSource, readSource } from "../../source-file.ts";
 import { displayPath, requireEnd, streamFacts } from "./stream-source.ts";
 
 /** An open file or stream. Dispose of it. */

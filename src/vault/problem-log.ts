@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { Problem, ProblemKind } from "../../../domain/backup.ts";
-import { incompleteKinds } from "../../../domain/backup.ts";
-import { byteStringToDisplay } from "../../../domain/byte-string.ts";
-import type { Entry } from "../../../domain/entry.ts";
-import type { Observer } from "../../../domain/progress.ts";
+import type { Problem, ProblemKind } from "../domain/backup.ts";
+import { incompleteKinds } from "../domain/backup.ts";
+import { byteStringToDisplay } from "../domain/byte-string.ts";
+import type { Entry } from "../domain/entry.ts";
+import type { Observer } from "../domain/progress.ts";
 
 /** Problems kept in full: enough for people, bounded for a folder in which everything fails. */
 const problemsMax = 1000;
 
-/** The problems of one archive. */
+/** The problems of one backup. */
 export class ProblemLog {
   readonly #observer: Observer;
   readonly problems: Problem[] = [];

@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { byteStringFromText } from "../../../domain/byte-string.ts";
+import { byteStringFromText } from "../domain/byte-string.ts";
 import { closeSource, openSource, readSource, SourceFileError } from "./source-file.ts";
 
 const isReplaced = (error: unknown): boolean =>

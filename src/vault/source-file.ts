@@ -7,12 +7,12 @@
  */
 
 import type { BigIntStats } from "node:fs";
-import { closeSync, constants, fstatSync, open, read, readlinkSync } from "node:fs";
-import type { ByteString } from "../../../domain/byte-string.ts";
-import { byteStringFromText, byteStringToPath } from "../../../domain/byte-string.ts";
-import type { Entry, EntryContent } from "../../../domain/entry.ts";
-import { BackupError } from "../../../domain/error.ts";
-import type { EntryFacts } from "../../../format/archive/contents-line.ts";
+import { closeSync, constants, fstatSync, open, openSync, read, readlinkSync, readSync } from "node:fs";
+import type { ByteString } from "../domain/byte-string.ts";
+import { byteStringFromText, byteStringToPath } from "../domain/byte-string.ts";
+import type { Entry, EntryContent } from "../domain/entry.ts";
+import { BackupError } from "../domain/error.ts";
+import type { EntryFacts } from "../format/archive/contents-line.ts";
 
 /** O_NOFOLLOW: a link planted since the walk is not followed. O_NONBLOCK: a pipe planted since does not hang the open. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -40,10 +40,38 @@ export interface OpenSource {
 export async function openSource(content: EntryContent): Promise<OpenSource> {
   if (content.from === "stream") throw new BackupError("bug", "Cannot open a file: it is a stream");
   const path = content.from === "image" ? byteStringFromText(content.path) : content.path;
-  const descriptor = await openFile(path);
+  return checkOpened(await openFile(path), path, content.from);
+}
+
+/** As {@link openSource}, at once: for threads that do nothing else. @throws {SourceFileError} */
+export function openSourceNow(path: ByteString, from: "path" | "image"): OpenSource {
+  return checkOpened(openFileNow(path), path, from);
+}
+
+/** As {@link readSource}, at once. @throws {SourceFileError} */
+export function readSourceNow(
+  descriptor: number,
+  target: Uint8Array,
+  place: { readonly at: number; readonly length: number; readonly position: number },
+): number {
+  const { at, length, position } = place;
+  let done = 0;
+  try {
+    while (done < length) {
+      const count = readSync(descriptor, target, at + done, length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+  } catch (error) {
+    throw sourceError(error);
+  }
+  return done;
+}
+
+function checkOpened(descriptor: number, path: ByteString, from: "path" | "image"): OpenSource {
   try {
     const stats = statDescriptor(descriptor);
-    const isIt = stats.isFile() && (content.from === "image" || isStillAt(descriptor, path));
+    const isIt = stats.isFile() && (from === "image" || isStillAt(descriptor, path));
     if (!isIt) throw new SourceFileError("vanished", "Something else took its place");
     return { descriptor, stats, sizeBytes: Number(stats.size) };
   } catch (error) {
@@ -125,6 +153,20 @@ function openFile(path: ByteString): Promise<number> {
       }
     });
   });
+}
+
+function openFileNow(path: ByteString): number {
+  const name = byteStringToPath(path);
+  try {
+    return openSync(name, openFlags | noAccessTime);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM" || noAccessTime === 0) throw sourceError(error);
+  }
+  try {
+    return openSync(name, openFlags);
+  } catch (error) {
+    throw sourceError(error);
+  }
 }
 
 function readOnce(
