@@ -32,6 +32,7 @@ import type {
 } from "./requests.ts";
 import type { RecoveredRestore } from "./restore/recover.ts";
 import type { UndoRequest } from "./restore/undo.ts";
+import { VaultMaintenance } from "./vault-maintenance.ts";
 import * as verbs from "./verbs.ts";
 
 /**
@@ -53,6 +54,8 @@ import * as verbs from "./verbs.ts";
  * ```
  */
 export class BackupManager implements AsyncDisposable {
+  /** Makes vaults, and looks after repositories: keys, locks, space, repair. */
+  readonly maintenance: VaultMaintenance;
   readonly #contexts: ContextProvider;
   readonly #runner: OperationRunner;
 
@@ -60,6 +63,7 @@ export class BackupManager implements AsyncDisposable {
   constructor(contexts: ContextProvider, observer?: Observer) {
     this.#contexts = contexts;
     this.#runner = new OperationRunner(contexts, observer);
+    this.maintenance = new VaultMaintenance(this.#runner);
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Access, ContextProvider, OperationContext } from "./context.ts";
 import { recoverFirst } from "./recover-first.ts";
 import type { RunOptions, Started } from "./requests.ts";
 import { bothObservers } from "./run-log.ts";
+import type { CreateVaultRequest } from "./vault-requests.ts";
 
 type Operation<R extends RunOptions, T> = (context: OperationContext, request: Started<R>) => Promise<T>;
 
@@ -42,12 +43,27 @@ export class OperationRunner {
     });
   }
 
+  /** Makes the vault that the request names the format of, and describes it. */
+  async make<R extends CreateVaultRequest, T>(request: R, operation: Operation<R, T>): Promise<T> {
+    return await this.#start(request, operation, (signal, warn) =>
+      this.#contexts.make(request.format, signal, warn),
+    );
+  }
+
   /** Runs the operation in a context that is opened as far as `access` says. */
   async open<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
+    return await this.#start(request, operation, (signal, warn) => this.#contexts.open(access, signal, warn));
+  }
+
+  async #start<R extends RunOptions, T>(
+    request: R,
+    operation: Operation<R, T>,
+    open: (signal: AbortSignal, warn: (message: string) => void) => Promise<OperationContext>,
+  ): Promise<T> {
     const signal = request.signal ?? new AbortController().signal;
     const observer = bothObservers(this.#observer, request.observer);
     signal.throwIfAborted();
-    const context = await this.#contexts.open(access, signal, (message) => observer.warning(message));
+    const context = await open(signal, (message) => observer.warning(message));
     return await operation(context, { ...request, signal, observer });
   }
 }

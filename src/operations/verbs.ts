@@ -17,7 +17,7 @@ import type * as counting from "./stats.ts";
 import type * as verifying from "./verify.ts";
 
 /** A function in a module that is not loaded before it is called. */
-function lazy<A extends readonly unknown[], T>(
+export function lazy<A extends readonly unknown[], T>(
   load: () => Promise<(...given: A) => Promise<T>>,
 ): (...given: A) => Promise<T> {
   return async (...given) => (await load())(...given);

@@ -1,0 +1,92 @@
+/**
+ * What a caller asks of a vault as a whole and what it gets back: making one, its
+ * keys, its locks, its space and its repair. Plain data, but for `signal`,
+ * `observer` and `confirm`.
+ *
+ * @module
+ */
+
+import type {
+  CheckOptions,
+  PrunePlan,
+  RepairBackupsReport,
+  RepairIndexReport,
+  VaultKey,
+  VaultLock,
+} from "../vault/maintenance.ts";
+import type { VaultFormat } from "../vault/vault.ts";
+import type { RunOptions } from "./requests.ts";
+
+export type { RepairBackupsReport, RepairIndexReport };
+
+export interface CreateVaultRequest extends RunOptions {
+  /** As configured when left out, else a repository. */
+  readonly format?: VaultFormat;
+}
+
+export interface CreatedVault {
+  readonly vault: string;
+  readonly format: VaultFormat;
+  /** Of a repository. */
+  readonly repositoryId?: string;
+  /** Of a repository: the key that the password opens. */
+  readonly keyId?: string;
+}
+
+export interface NewPasswordRequest extends RunOptions {
+  readonly password: string;
+  /** Recorded in the key for people; this user and this machine when left out. */
+  readonly username?: string;
+  readonly host?: string;
+}
+
+export interface RemoveKeyRequest extends RunOptions {
+  /** Id of the key, or the unique beginning of one. */
+  readonly key: string;
+}
+
+export interface PruneRequest extends RunOptions {
+  /** Unused space that may stay, in percent of what is used; default 5. `Infinity`: only packs without anything needed go. */
+  readonly maxUnusedPercent?: number;
+  readonly dryRun?: boolean;
+  /** Asked once with the plan, if there is something to do; goes ahead when left out. The vault is locked meanwhile. */
+  readonly confirm?: (plan: PrunePlan) => Promise<boolean>;
+}
+
+export interface PruneResult {
+  readonly plan: PrunePlan;
+  /** False after a dry run, a refusal, or where there was nothing to do. */
+  readonly done: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface UnlockRequest extends RunOptions {
+  /** Also locks whose owners may be alive. */
+  readonly all?: boolean;
+}
+
+export interface UnlockResult {
+  readonly removed: readonly VaultLock[];
+  readonly remaining: readonly VaultLock[];
+}
+
+export interface RepairBackupsRequest extends RunOptions {
+  readonly dryRun?: boolean;
+}
+
+/** What has to be known to open a repository without this program. */
+export interface RecoveryFacts {
+  readonly vault: string;
+  readonly host: string;
+  readonly madeAtMs: number;
+  readonly repositoryId: string;
+  readonly keys: readonly VaultKey[];
+  /** Where the password is kept, for people; never the password. */
+  readonly passwordPlace: string;
+  /** Names of the apps that have backups here, at most 20. */
+  readonly sources: readonly string[];
+  readonly toolVersion: string;
+}
+
+/** Which packs of a repository a verification reads in full. */
+export type ReadData = CheckOptions["readData"];
