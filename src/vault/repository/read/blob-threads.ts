@@ -1,0 +1,145 @@
+/**
+ * Threads that decode blobs, one a processor. They start only when there is work
+ * for them, because a thread takes longer to start than a small file to read.
+ *
+ * @module
+ */
+
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BackupError, errorText } from "../../../domain/error.ts";
+import type { MasterKey } from "../../../format/restic/model.ts";
+import { type DecodeFailure, type DecodeTask, decodeBlobs, ownsBuffer } from "./decode-blobs.ts";
+
+/** @internal Between the threads and this file. */
+export interface ToThread {
+  readonly id: number;
+  readonly task: DecodeTask;
+}
+
+/** @internal Between the threads and this file. */
+export interface FromThread {
+  readonly id: number;
+  readonly failures: readonly DecodeFailure[];
+}
+
+/** More do not help: one thread decodes about 400 MB/s, and what takes the bytes is one thread too. */
+const threadsMax = 8;
+
+/** Tasks given to a thread at once: while it is at one, the next lies ready. */
+const tasksPerThread = 2;
+
+/** Bytes decoded by the caller's own thread before others are started: a few milliseconds of work. */
+const inlineBytesMax = 2 * 1024 * 1024;
+
+/** Most of what a thread makes lies outside its heap and is freed by hand. MiB. */
+const youngHeapMiB = 4;
+
+interface Waiting {
+  readonly task: DecodeTask;
+  readonly resolve: (failures: readonly DecodeFailure[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly running: Map<number, Waiting>;
+}
+
+/** Decodes tasks in the order they come, several at once. Disposing ends the threads. */
+export class BlobThreads implements AsyncDisposable {
+  readonly #key: MasterKey;
+  readonly #threads: Thread[] = [];
+  readonly #queue: Waiting[] = [];
+  #bytesInline = 0;
+  #nextId = 0;
+
+  constructor(key: MasterKey) {
+    this.#key = key;
+  }
+
+  /** As `decodeBlobs`. The pieces' buffers are taken away from the caller. */
+  async decode(task: DecodeTask): Promise<readonly DecodeFailure[]> {
+    if (this.#bytesInline < inlineBytesMax) {
+      for (const piece of task.pieces) this.#bytesInline += piece.byteLength;
+      if (this.#bytesInline < inlineBytesMax) return decodeBlobs(this.#key, task);
+    }
+    if (this.#threads.length === 0) this.#start();
+    return await new Promise((resolve, reject) => {
+      this.#queue.push({ task, resolve, reject });
+      this.#handOut();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const threads = this.#threads.splice(0);
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #start(): void {
+    const count = Math.min(threadsMax, availableParallelism());
+    for (let i = 0; i < count; i++) this.#threads.push(this.#startOne());
+  }
+
+  #startOne(): Thread {
+    // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
+    const script = new URL(`./blob-worker${extname(import.meta.url)}`, import.meta.url);
+    const worker = new Worker(script, {
+      workerData: this.#key,
+      // Nothing of ours is for it to see.
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB },
+    });
+    const thread: Thread = { worker, running: new Map() };
+    worker.on("message", ({ id, failures }: FromThread) => {
+      thread.running.get(id)?.resolve(failures);
+      thread.running.delete(id);
+      this.#rest(thread);
+      this.#handOut();
+    });
+    worker.on("error", (error) => this.#fail(thread, error));
+    worker.on("exit", () => this.#fail(thread, undefined));
+    // A program that has nothing else to do may end.
+    worker.unref();
+    return thread;
+  }
+
+  #handOut(): void {
+    while (this.#queue.length > 0) {
+      const thread = this.#threads.reduce((a, b) => (b.running.size < a.running.size ? b : a));
+      if (thread.running.size >= tasksPerThread) return;
+      const waiting = this.#queue.shift();
+      if (waiting !== undefined) this.#give(thread, waiting);
+    }
+  }
+
+  #give(thread: Thread, waiting: Waiting): void {
+    const pieces = waiting.task.pieces.map((piece) => (ownsBuffer(piece) ? piece : new Uint8Array(piece)));
+    const id = this.#nextId++;
+    thread.running.set(id, waiting);
+    thread.worker.ref();
+    const message: ToThread = { id, task: { ...waiting.task, pieces } };
+    thread.worker.postMessage(
+      message,
+      pieces.map((piece) => piece.buffer as ArrayBuffer),
+    );
+  }
+
+  #rest(thread: Thread): void {
+    if (thread.running.size === 0) thread.worker.unref();
+  }
+
+  /** A thread that ends takes its tasks with it, and those nobody else would ever take. */
+  #fail(thread: Thread, cause: unknown): void {
+    const at = this.#threads.indexOf(thread);
+    if (at >= 0) this.#threads.splice(at, 1);
+    const lost = [...thread.running.values(), ...(this.#threads.length === 0 ? this.#queue.splice(0) : [])];
+    thread.running.clear();
+    const state = cause === undefined ? "its thread ended" : errorText(cause);
+    for (const { reject } of lost) {
+      reject(new BackupError("bug", `Cannot decode blobs: ${state}`, { cause }));
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Opens blobs as they lie in a pack: MAC, decryption, decompression, hash. Synchronous,
+ * so that threads run it; frees every large buffer at once, because the garbage
+ * collector sees megabytes late and fresh memory costs more than decrypting into it.
+ *
+ * @module
+ */
+
+import { hash } from "node:crypto";
+import { errorText, isBackupError } from "../../../domain/error.ts";
+import { decompress } from "../../../encode/zstd.ts";
+import { boxOverheadBytes, openBox } from "../../../format/restic/crypto-box.ts";
+import type { MasterKey, ObjectId } from "../../../format/restic/model.ts";
+
+/** One blob of a range of a pack. */
+export interface BlobToDecode {
+  readonly id: ObjectId;
+  /** Of the envelope, inside the range. */
+  readonly offset: number;
+  /** Of the envelope. */
+  readonly length: number;
+  readonly uncompressedLength?: number;
+  /** Where its plain bytes go in the target. */
+  readonly at: number;
+}
+
+export interface DecodeTask {
+  /** The stored bytes of the range, in order. They are gone afterwards. */
+  readonly pieces: readonly Uint8Array[];
+  readonly blobs: readonly BlobToDecode[];
+  /** Where plain bytes go; without one they are only checked. */
+  readonly target?: ArrayBufferLike;
+}
+
+/** What is wrong with one blob of a task. */
+export interface DecodeFailure {
+  /** Of the blob in the task. */
+  readonly index: number;
+  /** Completes a sentence that names the blob: "its MAC is wrong". */
+  readonly state: string;
+}
+
+/** Smaller buffers are worth less than the call that frees them, and may be parts of others. */
+const freedBytesMin = 32 * 1024;
+
+/** Plain bytes of a blob as its index entry has it. */
+export function plainLengthOf(blob: {
+  readonly length: number;
+  readonly uncompressedLength?: number;
+}): number {
+  return blob.uncompressedLength ?? Math.max(0, blob.length - boxOverheadBytes);
+}
+
+/** Decodes a range. A blob that fails leaves its place in the target undefined and is named in the answer. */
+export function decodeBlobs(key: MasterKey, task: DecodeTask): readonly DecodeFailure[] {
+  const failures: DecodeFailure[] = [];
+  const stored = new Pieces(task.pieces);
+  const target = task.target === undefined ? undefined : Buffer.from(task.target);
+  for (const [index, blob] of task.blobs.entries()) {
+    const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, target);
+    if (state !== undefined) failures.push({ index, state });
+  }
+  for (const piece of task.pieces) free(piece);
+  return failures;
+}
+
+function decodeOne(
+  key: MasterKey,
+  box: Uint8Array,
+  blob: BlobToDecode,
+  target: Buffer | undefined,
+): string | undefined {
+  if (box.length !== blob.length) return `the pack ends ${blob.length - box.length} bytes too early for it`;
+  let plain: Buffer;
+  try {
+    plain = openBlob(key, box, blob);
+  } catch (error) {
+    if (!isBackupError(error, "damaged")) throw error;
+    return stateOf(error);
+  }
+  const state = describeDifference(plain, blob);
+  // I6: nothing reaches the target that is not what its name says.
+  if (state === undefined && target !== undefined) plain.copy(target, blob.at);
+  free(plain);
+  return state;
+}
+
+/**
+ * The plain bytes of an envelope, not yet compared with their hash.
+ *
+ * @throws {BackupError} `damaged`
+ */
+export function openBlob(
+  key: MasterKey,
+  box: Uint8Array,
+  blob: Pick<BlobToDecode, "uncompressedLength">,
+): Buffer {
+  const opened = openBox(key, box);
+  if (blob.uncompressedLength === undefined) return opened;
+  const plain = decompress(opened, blob.uncompressedLength);
+  free(opened);
+  return plain;
+}
+
+/** What tells plain bytes from those the blob's name and place promise; undefined where nothing does. */
+export function describeDifference(
+  plain: Uint8Array,
+  blob: Pick<BlobToDecode, "id" | "length" | "uncompressedLength">,
+): string | undefined {
+  const wanted = plainLengthOf(blob);
+  if (plain.length !== wanted) return `it has ${plain.length} bytes, wanted ${wanted}`;
+  const found = hash("sha256", plain, "hex");
+  return found === blob.id ? undefined : `its SHA-256 is ${found}`;
+}
+
+/** The part of a message that follows the name of what failed. */
+export function stateOf(error: unknown): string {
+  return errorText(error).replace(/^[^:]*: /, "");
+}
+
+/** Gives memory back now. The bytes must belong to nobody else. */
+function free(bytes: Uint8Array): void {
+  if (bytes.byteLength < freedBytesMin || !ownsBuffer(bytes)) return;
+  (bytes.buffer as ArrayBuffer).transfer(0);
+}
+
+/** Whether these bytes are all of their buffer, which therefore may be moved to a thread, or freed. */
+export function ownsBuffer(bytes: Uint8Array): boolean {
+  return bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;
+}
+
+/** Bytes that came in pieces. */
+class Pieces {
+  readonly #pieces: readonly Uint8Array[];
+  /** The piece the last slice began in, and where it begins: slices come in order. */
+  #current = 0;
+  #start = 0;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+  }
+
+  /** The bytes there, valid until the next slice; fewer where the pieces end. */
+  slice(offset: number, length: number): Uint8Array {
+    if (offset < this.#start) {
+      this.#current = 0;
+      this.#start = 0;
+    }
+    let piece = this.#pieces[this.#current];
+    while (piece !== undefined && offset >= this.#start + piece.length) {
+      this.#start += piece.length;
+      this.#current++;
+      piece = this.#pieces[this.#current];
+    }
+    if (piece === undefined) return new Uint8Array();
+    const at = offset - this.#start;
+    if (at + length <= piece.length) return piece.subarray(at, at + length);
+    return this.#gather(at, length);
+  }
+
+  #gather(start: number, length: number): Uint8Array {
+    // One buffer a thread, used again and again: a blob across two pieces is not rare.
+    if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length);
+    let done = 0;
+    let at = start;
+    for (let i = this.#current; done < length && i < this.#pieces.length; i++, at = 0) {
+      const part = this.#pieces[i]?.subarray(at, at + length - done) ?? new Uint8Array();
+      scratch.set(part, done);
+      done += part.length;
+    }
+    return scratch.subarray(0, done);
+  }
+}
+
+/** Holds the blob that is being decoded where it lies across pieces. */
+let scratch: Buffer = Buffer.alloc(0);
