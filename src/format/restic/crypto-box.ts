@@ -5,11 +5,21 @@
  * @module
  */
 
-import { type Cipheriv, createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  randomFillSync,
+  timingSafeEqual,
+} from "node:crypto";
 import { BackupError } from "../../domain/error.ts";
 import type { MasterKey } from "./model.ts";
-import { poly1305 } from "./poly1305.ts";
+import { piecesOf, poly1305, poly1305PieceBytes } from "./poly1305.ts";
 
+const cipherName = "aes-256-ctr";
 const ivBytes = 16;
 const macBytes = 16;
 const aesKeyBytes = 32;
@@ -18,11 +28,21 @@ const macKeyPartBytes = 16;
 /** How much longer an envelope is than what is inside. */
 export const boxOverheadBytes: number = ivBytes + macBytes;
 
-/**
- * AES-128 of one block under `k`, by key: ECB keeps no state between blocks, so that one cipher
- * serves for ever and a small box does not pay for setting one up.
- */
-const nonceCiphers = new WeakMap<MasterKey, Cipheriv>();
+/** Random bytes are fetched for this many IVs at once: a call costs as much as encrypting 2 KiB. */
+const ivsFetched = 256;
+
+/** What is made from a master key once, since importing it again for each box costs more than a small box. */
+interface Ciphers {
+  readonly encrypt: KeyObject;
+  /** AES-128 of single blocks under `k`: ECB keeps no state between blocks, so that one cipher serves for ever. */
+  readonly nonce: Cipheriv;
+  /** `r`, then room for the encrypted IV. */
+  readonly oneTimeKey: Uint8Array;
+}
+
+const ciphersByKey = new WeakMap<MasterKey, Ciphers>();
+const ivPool = Buffer.alloc(ivsFetched * ivBytes);
+let ivPoolAt = ivPool.length;
 
 /** A fresh key from the system's random numbers. */
 export function newMasterKey(): MasterKey {
@@ -70,11 +90,12 @@ export function sealBoxInto(key: MasterKey, plain: Uint8Array, target: Uint8Arra
   if (offset + written > target.length) {
     throw new BackupError("bug", `Cannot seal ${plain.length} bytes: ${target.length - offset} are free`);
   }
-  const iv = randomBytes(ivBytes);
-  const ciphertext = createCipheriv("aes-256-ctr", key.encrypt, iv).update(plain);
+  const ciphers = ciphersOf(key);
+  const iv = nextIv();
   target.set(iv, offset);
-  target.set(ciphertext, offset + ivBytes);
-  target.set(macOf(key, iv, ciphertext), offset + ivBytes + ciphertext.length);
+  const cipher = createCipheriv(cipherName, ciphers.encrypt, iv);
+  const ciphertext = transformInto(cipher, plain, target, offset + ivBytes);
+  target.set(poly1305(oneTimeKey(ciphers, iv), ciphertext), offset + written - macBytes);
   return written;
 }
 
@@ -94,20 +115,54 @@ export function openBox(key: MasterKey, box: Uint8Array): Buffer {
     throw new BackupError("damaged", "Cannot open an encrypted box: its IV is all zeros");
   }
   const ciphertext = box.subarray(ivBytes, box.length - macBytes);
-  if (!timingSafeEqual(macOf(key, iv, ciphertext), box.subarray(box.length - macBytes))) {
+  const ciphers = ciphersOf(key);
+  const mac = poly1305(oneTimeKey(ciphers, iv), piecesOf(ciphertext));
+  if (!timingSafeEqual(mac, box.subarray(box.length - macBytes))) {
     throw new BackupError("damaged", "Cannot open an encrypted box: its MAC does not fit its bytes");
   }
-  return createDecipheriv("aes-256-ctr", key.encrypt, iv).update(ciphertext);
+  return createDecipheriv(cipherName, ciphers.encrypt, iv).update(ciphertext);
 }
 
-/** Poly1305-AES: the one-time key is `r` and the IV encrypted under `k`. */
-function macOf(key: MasterKey, iv: Uint8Array, ciphertext: Uint8Array): Buffer {
-  let cipher = nonceCiphers.get(key);
-  if (cipher === undefined) {
-    cipher = createCipheriv("aes-128-ecb", key.mac.k, null).setAutoPadding(false);
-    nonceCiphers.set(key, cipher);
+/** Encrypts piece by piece, and yields each once it is in its place. */
+function* transformInto(
+  cipher: Cipheriv,
+  plain: Uint8Array,
+  target: Uint8Array,
+  offset: number,
+): Generator<Uint8Array> {
+  for (let at = 0; at < plain.length; at += poly1305PieceBytes) {
+    const piece = cipher.update(plain.subarray(at, at + poly1305PieceBytes));
+    target.set(piece, offset + at);
+    yield piece;
   }
-  return poly1305(Buffer.concat([key.mac.r, cipher.update(iv)]), ciphertext);
+}
+
+/** The key of Poly1305-AES for one box: `r`, and the IV encrypted under `k`. Overwritten by the next call. */
+function oneTimeKey(ciphers: Ciphers, iv: Uint8Array): Uint8Array {
+  ciphers.oneTimeKey.set(ciphers.nonce.update(iv), macKeyPartBytes);
+  return ciphers.oneTimeKey;
+}
+
+function ciphersOf(key: MasterKey): Ciphers {
+  const known = ciphersByKey.get(key);
+  if (known !== undefined) return known;
+  const ciphers: Ciphers = {
+    encrypt: createSecretKey(key.encrypt),
+    nonce: createCipheriv("aes-128-ecb", key.mac.k, null).setAutoPadding(false),
+    oneTimeKey: Uint8Array.from([...key.mac.r, ...Buffer.alloc(ivBytes)]),
+  };
+  ciphersByKey.set(key, ciphers);
+  return ciphers;
+}
+
+/** Each part of the pool is handed out once; the next fetch overwrites it, when its box is long sealed. */
+function nextIv(): Uint8Array {
+  if (ivPoolAt === ivPool.length) {
+    randomFillSync(ivPool);
+    ivPoolAt = 0;
+  }
+  ivPoolAt += ivBytes;
+  return ivPool.subarray(ivPoolAt - ivBytes, ivPoolAt);
 }
 
 function base64(bytes: Uint8Array): string {

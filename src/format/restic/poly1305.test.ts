@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { createCipheriv } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { poly1305 } from "./poly1305.ts";
+import { piecesOf, poly1305 as poly1305OfPieces } from "./poly1305.ts";
+
+function poly1305(key: Uint8Array, message: Uint8Array): Buffer {
+  return Buffer.from(poly1305OfPieces(key, piecesOf(message)));
+}
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 
@@ -125,7 +129,7 @@ test("poly1305() agrees with its definition around the pieces it is fed in", () 
   const stream = createCipheriv("aes-256-ctr", Buffer.alloc(32, 1), Buffer.alloc(16));
   const bytes = stream.update(Buffer.alloc(140_000));
   const key = bytes.subarray(50, 82);
-  for (const length of [65_535, 65_536, 65_537, 65_552, 131_071, 131_072, 131_073, 140_000]) {
+  for (const length of [32_767, 32_768, 32_769, 32_784, 65_535, 65_536, 65_537, 140_000]) {
     const message = bytes.subarray(0, length);
     assert.deepEqual(poly1305(key, message), poly1305ByDefinition(key, message), `length ${length}`);
   }

@@ -19,25 +19,36 @@ interface Poly1305Exports extends KernelExports {
 }
 
 /** Bytes the kernel takes at once: see `data` in `wasm/poly1305.ts`. */
-const pieceBytes = 65_536;
+export const poly1305PieceBytes: number = 32_768;
 const keyBytes = 32;
 const tagBytes = 16;
 
 const kernel = startKernel<Poly1305Exports>(poly1305Kernel);
 const keyArea = new Uint8Array(kernel.memory.buffer, kernel.key.value, keyBytes);
 const tagArea = new Uint8Array(kernel.memory.buffer, kernel.tag.value, tagBytes);
-const dataArea = new Uint8Array(kernel.memory.buffer, kernel.data.value, pieceBytes);
+const dataArea = new Uint8Array(kernel.memory.buffer, kernel.data.value, poly1305PieceBytes);
 
-/** The tag, 16 bytes, of `message` under a one-time key of 32 bytes: `r`, which is clamped, and `s`. */
-export function poly1305(oneTimeKey: Uint8Array, message: Uint8Array): Buffer {
+/**
+ * The tag, 16 bytes and overwritten by the next call, of a message under a one-time key of 32 bytes: `r`, which
+ * is clamped, and `s`. The message comes in pieces of {@link poly1305PieceBytes}, only the last one shorter,
+ * so that its maker can produce each while it is still in the processor's cache.
+ */
+export function poly1305(oneTimeKey: Uint8Array, pieces: Iterable<Uint8Array>): Uint8Array {
   keyArea.set(oneTimeKey);
   kernel.begin();
-  let at = 0;
-  for (; message.length - at > pieceBytes; at += pieceBytes) {
-    dataArea.set(message.subarray(at, at + pieceBytes));
-    kernel.update(pieceBytes);
+  let lastBytes = 0;
+  for (const piece of pieces) {
+    if (lastBytes > 0) kernel.update(lastBytes);
+    dataArea.set(piece);
+    lastBytes = piece.length;
   }
-  dataArea.set(message.subarray(at));
-  kernel.finish(message.length - at);
-  return Buffer.from(tagArea);
+  kernel.finish(lastBytes);
+  return tagArea;
+}
+
+/** The pieces of a message that lies there whole. */
+export function* piecesOf(message: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < message.length; at += poly1305PieceBytes) {
+    yield message.subarray(at, at + poly1305PieceBytes);
+  }
 }
