@@ -287,7 +287,7 @@ async function runningBackup(app: LiveApp): Promise<AsyncDisposable & { readonly
     signal,
   );
   return {
-    id: writer.id,
+    id: writer.id ?? "",
     async [Symbol.asyncDispose]() {
       await writer.abort();
       await vault[Symbol.asyncDispose]();

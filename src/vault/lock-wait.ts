@@ -10,6 +10,9 @@ import type { Clock } from "../domain/clock.ts";
 import { BackupError } from "../domain/error.ts";
 import type { LockOptions } from "./vault.ts";
 
+/** How long anything waits for others unless told otherwise. */
+export const defaultLockWaitMs: number = 10 * 60_000;
+
 const firstPauseMs = 20;
 const pauseMsMax = 5_000;
 

@@ -118,7 +118,8 @@ export interface BackupSummary {
 }
 
 export interface BackupWriter {
-  readonly id: string;
+  /** Undefined where a name is made of what was stored: only `finish` knows it then. */
+  readonly id: string | undefined;
 
   /** Stores a captured database. In a full backup all of them come before the first entry. */
   addDatabase(image: DatabaseImage, signal: AbortSignal): Promise<void>;

@@ -24,15 +24,13 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../vault.ts";
-import type { OwnerNames } from "./bytes/archive-writer.ts";
+import type { OwnerNames } from "../owner-names.ts";
 import type { BackupWriterOptions } from "./backup-writer.ts";
 import { listBackups } from "./list-backups.ts";
+import { defaultLockWaitMs } from "../lock-wait.ts";
 import { RunLocks } from "./locks/run-locks.ts";
 import { checkVaultMarker, putMarker } from "./vault-marker.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
-
-/** How long `hold` waits for a removal: as long as everything else does unless told otherwise. */
-const holdWaitMs = 10 * 60_000;
 
 export interface OpenArchiveVaultOptions {
   /** Disposed of with the vault. */
@@ -134,7 +132,7 @@ class ArchiveVault implements Vault {
 
   async hold(signal: AbortSignal): Promise<AsyncDisposable> {
     if (this.readOnly) return { async [Symbol.asyncDispose]() {} };
-    const options = { lockWaitMs: holdWaitMs, observer: silentObserver };
+    const options = { lockWaitMs: defaultLockWaitMs, observer: silentObserver };
     const lock = await this.#locks.acquireForHold(options, signal);
     return { [Symbol.asyncDispose]: () => this.#locks.release(lock, options) };
   }

@@ -22,13 +22,9 @@ import {
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
-import {
-  type ArchiveResult,
-  type ArchiveWriter,
-  openArchiveWriter,
-  type OwnerNames,
-} from "./bytes/archive-writer.ts";
+import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./bytes/archive-writer.ts";
 import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
+import type { OwnerNames } from "../owner-names.ts";
 import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./locks/run-lock.ts";
 import type { RunLocks } from "./locks/run-locks.ts";

@@ -1,6 +1,6 @@
 /**
- * What a vault tells of a backup, made from its metadata, from its files alone
- * where there is none, and from the records beside it. Pure.
+ * What a vault tells of a backup, made from its metadata, or from its files alone
+ * where there is none. Pure; `vault/recorded-facts.ts` adds the records beside it.
  *
  * @module
  */
@@ -10,19 +10,7 @@ import type { Backup, BackupDatabase } from "../../domain/backup.ts";
 import { isoWithOffset } from "../../domain/clock.ts";
 import { metadataName, parseBackupId, stampToMs } from "../../format/archive/file-names.ts";
 import type { BackupMetadata, MetadataDatabase } from "../../format/archive/metadata.ts";
-import type { VaultRecord } from "../vault.ts";
 import type { BackupGroup } from "./backup-groups.ts";
-
-/** What the records say of one backup. */
-export interface RecordedFacts {
-  readonly pinned: boolean;
-  /** ISO time of the last successful verification. */
-  readonly verifiedAt: string | undefined;
-  /** Present if the last verification found damage. */
-  readonly damaged: VaultRecord | undefined;
-  /** Present if somebody confirmed it. */
-  readonly confirmed: VaultRecord | undefined;
-}
 
 export function describeOurs(metadata: BackupMetadata, metadataSizeBytes: number): Backup {
   const own = { name: metadataName(metadata.id), role: "metadata", sizeBytes: metadataSizeBytes } as const;
@@ -135,37 +123,4 @@ function unknownBackup(id: string): Backup {
 /** The same backup, with something found wrong that its metadata does not know of. */
 export function withDamage(backup: Backup, reason: string): Backup {
   return { ...backup, state: "damaged", stateReason: reason };
-}
-
-/**
- * The same backup as the records leave it. A suspect one that was confirmed is good, or
- * incomplete where files are missing, and its reason tells who said so.
- *
- * @param incomplete As the metadata has it
- */
-export function withRecords(backup: Backup, incomplete: boolean, facts: RecordedFacts): Backup {
-  let { state, stateReason } = backup;
-  if (state === "suspect" && facts.confirmed !== undefined) {
-    state = incomplete ? "incomplete" : "good";
-    stateReason = `confirmed ${facts.confirmed.at}${by(facts.confirmed)}; it was suspect because ${stateReason}`;
-  }
-  if (facts.damaged !== undefined && state !== "damaged") {
-    state = "damaged";
-    stateReason = facts.damaged.message || `verification found damage ${facts.damaged.at}`;
-  }
-  const { verifiedAt } = facts;
-  const { suspect, ...rest } = backup;
-  return {
-    ...rest,
-    ...(suspect === true && facts.confirmed === undefined ? { suspect } : {}),
-    state,
-    stateReason,
-    pinned: facts.pinned,
-    ...(verifiedAt === undefined ? {} : { verifiedAt }),
-  };
-}
-
-function by(record: VaultRecord): string {
-  const text = [record.host && `on ${record.host}`, record.message && `(${record.message})`];
-  return text.map((part) => (part === "" ? "" : ` ${part}`)).join("");
 }

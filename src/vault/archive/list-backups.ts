@@ -11,13 +11,8 @@ import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { type BackupGroup, groupObjects, isRestorable, listGroups, listObjects } from "./backup-groups.ts";
 import { boundedMap } from "../bounded-map.ts";
-import {
-  describeForeign,
-  describeOurs,
-  describeUnreadable,
-  withDamage,
-  withRecords,
-} from "./describe-backup.ts";
+import { withRecords } from "../recorded-facts.ts";
+import { describeForeign, describeOurs, describeUnreadable, withDamage } from "./describe-backup.ts";
 import { type LoadedMetadata, loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { missingFile } from "./missing-file.ts";
 import { factsOf, indexRecords } from "./recorded-facts.ts";

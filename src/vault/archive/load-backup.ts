@@ -10,9 +10,10 @@ import { backupId, type BackupName, metadataName, parseBackupId } from "../../fo
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { groupObjects, isRestorable } from "./backup-groups.ts";
-import { describeForeign, describeOurs, withDamage, withRecords } from "./describe-backup.ts";
+import { describeForeign, describeOurs, withDamage } from "./describe-backup.ts";
 import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
 import { missingFile } from "./missing-file.ts";
+import { withRecords } from "../recorded-facts.ts";
 import { factsOf, indexRecords } from "./recorded-facts.ts";
 import { reservedIds } from "./locks/run-document.ts";
 import { readRuns } from "./bytes/runs.ts";

@@ -20,7 +20,8 @@ import { type BackupGroup, type BackupGroups, listGroups } from "./backup-groups
 import { boundedMap } from "../bounded-map.ts";
 import { listBackups } from "./list-backups.ts";
 import { loadMetadata, whyUnreadable } from "./load-metadata.ts";
-import { type RecordIndex, indexRecords } from "./recorded-facts.ts";
+import type { RecordIndex } from "../recorded-facts.ts";
+import { indexRecords } from "./recorded-facts.ts";
 import { reservesMax } from "./locks/run-document.ts";
 import type { RunLock } from "./locks/run-lock.ts";
 

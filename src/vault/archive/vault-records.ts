@@ -15,6 +15,7 @@ import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
 import { boundedMap } from "../bounded-map.ts";
+import { chooseRecords, type RecordName } from "../recorded-facts.ts";
 
 const recordsFolder = ".vertex/records/";
 const recordVersion = 1;
@@ -28,15 +29,6 @@ const namePattern =
 
 /** In a name, for a record that belongs to no backup. */
 const noBackup = "none";
-
-/** What a record's name says. */
-export interface RecordName {
-  /** The object, which is also the record's id. */
-  readonly name: string;
-  readonly kind: RecordKind;
-  readonly backupId: string | undefined;
-  readonly atMs: number;
-}
 
 /** Reads the names of all records, and no record. */
 export async function listRecordNames(storage: Storage, signal: AbortSignal): Promise<readonly RecordName[]> {
@@ -115,13 +107,8 @@ export class ArchiveVaultRecords implements VaultRecords {
 
   async list(signal: AbortSignal, wanted: RecordFilter = {}): Promise<readonly VaultRecord[]> {
     // Names say enough to choose by: of thousands of records only the wanted ones are read.
-    const names = (await listRecordNames(this.#storage, signal)).filter(
-      ({ backupId, kind }) =>
-        (wanted.backupId === undefined || backupId === wanted.backupId) &&
-        (wanted.kind === undefined || kind === wanted.kind),
-    );
-    const ordered = names.toSorted((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1));
-    return boundedMap(ordered, (name) => readRecord(this.#storage, name, signal), signal);
+    const names = chooseRecords(await listRecordNames(this.#storage, signal), wanted);
+    return boundedMap(names, (name) => readRecord(this.#storage, name, signal), signal);
   }
 
   async remove(records: readonly VaultRecord[], signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ import { encodeConfig, parseConfig } from "../../format/restic/config.ts";
 import { newMasterKey, openBox, sealBox } from "../../format/restic/crypto-box.ts";
 import type { ScryptCost } from "../../format/restic/keys.ts";
 import type { ConfigDocument, MasterKey, ObjectId } from "../../format/restic/model.ts";
-import { randomPolynomial } from "../../format/restic/polynomial.ts";
+import { isIrreducible, randomPolynomial } from "../../format/restic/polynomial.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { addKey, findKey, loadKeys, type OpenedKey } from "./key-files.ts";
@@ -114,12 +114,16 @@ function openOrUndefined(key: MasterKey, box: Uint8Array): Buffer | undefined {
 }
 
 function parseKnownConfig(storage: Storage, plain: Buffer): ConfigDocument {
+  let config: ConfigDocument;
   try {
-    return parseConfig(plain);
+    config = parseConfig(plain);
   } catch (error) {
     if (isBackupError(error, "damaged")) throw damagedConfig(storage, errorText(error), error);
     throw error;
   }
+  // Chunks would be cut badly, and restic refuses it too.
+  if (isIrreducible(config.chunkerPolynomial)) return config;
+  throw damagedConfig(storage, "its polynomial can be divided", undefined);
 }
 
 async function readConfig(storage: Storage, signal: AbortSignal): Promise<Buffer> {

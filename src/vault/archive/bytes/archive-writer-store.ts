@@ -17,7 +17,7 @@ import type { EntryFacts, RereadReason } from "../../../format/archive/contents-
 import { encodeEntryFacts, encodeStoredContent } from "../../../format/archive/contents-line.ts";
 import type { TarMember } from "../../../format/archive/tar-header.ts";
 import { tarNameBytesMax } from "../../../format/archive/tar-header.ts";
-import type { OwnerNames } from "./archive-writer.ts";
+import type { OwnerNames } from "../../owner-names.ts";
 import { EntryGroup } from "./archive-writer-group.ts";
 import { storeLargeFile } from "./archive-writer-large-file.ts";
 import type { ProblemLog } from "../../problem-log.ts";

@@ -13,6 +13,7 @@ import type { Entry, EntryRoot } from "../../../domain/entry.ts";
 import type { Observer } from "../../../domain/progress.ts";
 import { tarEndBytes } from "../../../format/archive/tar-header.ts";
 import type { Storage } from "../../../storage/storage.ts";
+import type { OwnerNames } from "../../owner-names.ts";
 import type { AddedEntry } from "../../vault.ts";
 import type { ContentsRun } from "./archive-reader-contents.ts";
 import type { RunToCopy } from "./archive-writer-copy.ts";
@@ -40,12 +41,6 @@ export interface ArchiveWriterOptions {
   readonly clock?: Clock;
   /** Names of owners for the tar headers; numbers only when left out. */
   readonly ownerNames?: OwnerNames;
-}
-
-/** Looks up names for the `uname` and `gname` fields; undefined where there is none. */
-export interface OwnerNames {
-  user(uid: number): string | undefined;
-  group(gid: number): string | undefined;
 }
 
 export interface ArchiveObject {

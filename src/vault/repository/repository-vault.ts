@@ -1,0 +1,170 @@
+/**
+ * The repository vault: backups in a restic repository, deduplicated and encrypted.
+ * Puts the parts together; those that do the work are loaded when they are needed.
+ *
+ * @module
+ */
+
+import type { Backup } from "../../domain/backup.ts";
+import type { Clock } from "../../domain/clock.ts";
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import { silentObserver } from "../../domain/progress.ts";
+import type { ThisMachine } from "../../domain/run-owner.ts";
+import type { ScryptCost } from "../../format/restic/keys.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { defaultLockWaitMs } from "../lock-wait.ts";
+import type { Maintenance } from "../maintenance.ts";
+import type { OwnerNames } from "../owner-names.ts";
+import type {
+  BackupReader,
+  BackupRemover,
+  BackupWriter,
+  BeginOptions,
+  CleanReport,
+  LockOptions,
+  Vault,
+  VaultRecords,
+  VerifyOptions,
+  VerifyReport,
+} from "../vault.ts";
+import { RepositoryKeyRing } from "./key-ring.ts";
+import { acquireLock } from "./locks/acquire-lock.ts";
+import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
+import { createRepository, isRepository, openRepository, type RepositoryOptions } from "./open-repository.ts";
+import { RepositoryRecords } from "./records.ts";
+import type { Repository } from "./repository.ts";
+
+export interface OpenRepositoryVaultOptions {
+  /** Disposed of with the vault. */
+  readonly storage: Storage;
+  /** Asked once, when it is certain that there is something to open or to make. */
+  readonly password: () => Promise<string>;
+  readonly machine: ThisMachine;
+  readonly clock: Clock;
+  readonly toolVersion: string;
+  /** Make a repository where there is none. */
+  readonly create: boolean;
+  /** Numbers only when left out. */
+  readonly ownerNames?: OwnerNames;
+  /** For tests: keys that are cheaper to open than any real one. */
+  readonly keyCost?: ScryptCost;
+}
+
+/**
+ * Opens a repository vault, or makes it.
+ *
+ * @throws {BackupError} `not-found` if there is none and none is to be made; `wrong-password`;
+ *   `unsupported` if it is of a newer version; `invalid-input` if something else is there; `damaged`
+ */
+export async function openRepositoryVault(
+  options: OpenRepositoryVaultOptions,
+  signal: AbortSignal,
+): Promise<Vault> {
+  signal.throwIfAborted();
+  return new RepositoryVault(options, await openOrCreate(options, signal));
+}
+
+async function openOrCreate(options: OpenRepositoryVaultOptions, signal: AbortSignal): Promise<Repository> {
+  const { storage, machine, clock, toolVersion, create, keyCost } = options;
+  const isThere = await isRepository(storage, signal);
+  // Without a password nothing is to be asked where there is nothing to open.
+  const password = isThere || create ? await options.password() : "";
+  const common: RepositoryOptions = { storage, password, machine, clock, toolVersion };
+  if (isThere || !create) return await openRepository(common, signal);
+  try {
+    return await createRepository({ ...common, keyCost }, signal);
+  } catch (error) {
+    // Another run was faster.
+    if (isBackupError(error, "exists")) return await openRepository(common, signal);
+    throw error;
+  }
+}
+
+class RepositoryVault implements Vault {
+  readonly format = "repository";
+  readonly location: string;
+  readonly stagingDirectory: string | undefined;
+  readonly readOnly: boolean;
+  readonly records: VaultRecords;
+  readonly maintenance: Maintenance;
+  readonly #repo: Repository;
+  readonly #options: OpenRepositoryVaultOptions;
+
+  constructor(options: OpenRepositoryVaultOptions, repo: Repository) {
+    const { location, properties } = repo.storage;
+    this.#repo = repo;
+    this.#options = options;
+    this.location = location;
+    this.stagingDirectory = properties.stagingDirectory;
+    this.readOnly = properties.readOnly;
+    this.records = new RepositoryRecords(repo);
+    const keys = new RepositoryKeyRing(repo, { keyCost: options.keyCost });
+    this.maintenance = repositoryMaintenance(repo, keys);
+  }
+
+  async begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter> {
+    this.#assertWritable("make a backup");
+    const { openBackupWriter } = await import("./backup-writer.ts");
+    const lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
+    try {
+      const { ownerNames } = this.#options;
+      return await openBackupWriter({ repo: this.#repo, lock, begun: options, ownerNames }, signal);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  async list(signal: AbortSignal): Promise<readonly Backup[]> {
+    const { listBackups } = await import("./list-backups.ts");
+    return await listBackups(this.#repo, signal);
+  }
+
+  async open(id: string, signal: AbortSignal): Promise<BackupReader> {
+    const { openBackupReader } = await import("./backup-reader.ts");
+    return await openBackupReader(this.#repo, id, signal);
+  }
+
+  async verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
+    const { verifyBackup } = await import("./verify-backup.ts");
+    return await verifyBackup(this.#repo, id, options, signal);
+  }
+
+  async hold(signal: AbortSignal): Promise<AsyncDisposable> {
+    if (this.readOnly) return { async [Symbol.asyncDispose]() {} };
+    const options = { exclusive: false, lockWaitMs: defaultLockWaitMs, observer: silentObserver };
+    return await acquireLock(this.#repo, options, signal);
+  }
+
+  async exclusively<T>(
+    work: (remover: BackupRemover) => Promise<T>,
+    options: LockOptions,
+    signal: AbortSignal,
+  ): Promise<T> {
+    this.#assertWritable("remove backups");
+    const { RepositoryBackupRemover } = await import("./remove-backups.ts");
+    await using lock = await acquireLock(this.#repo, { ...options, exclusive: true }, signal);
+    return await work(new RepositoryBackupRemover(this.#repo, lock));
+  }
+
+  async clean(signal: AbortSignal): Promise<CleanReport> {
+    if (this.readOnly) return { objectsRemoved: 0, locksBroken: 0 };
+    const { cleanRepository } = await import("./clean.ts");
+    return await cleanRepository(this.#repo, signal);
+  }
+
+  freeBytes(signal: AbortSignal): Promise<number | undefined> {
+    return this.#repo.storage.freeBytes(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#repo.storage[Symbol.asyncDispose]();
+  }
+
+  #assertWritable(what: string): void {
+    if (!this.readOnly) return;
+    throw new BackupError("storage-unavailable", `Cannot ${what} in ${this.location}: it is read-only`, {
+      hint: "Check the permissions of the vault, and how its disk is mounted.",
+    });
+  }
+}
