@@ -13,6 +13,7 @@ import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { DatabaseFinder } from "../source/folder/database-finder.ts";
 import { FoundBudget } from "../source/found-budget.ts";
 import { withSidecars } from "../source/sidecar-names.ts";
+import { entriesWorthThread, walkFolderAside } from "../source/folder/walk-aside.ts";
 import { realBytePath, walkFolder } from "../source/folder/walk-folder.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
@@ -37,6 +38,8 @@ export interface StoreOptions {
   readonly images: ImagePlace;
   /** Declared databases that are not to be stored as files of a folder, by absolute path. */
   readonly declaredPaths: readonly string[];
+  /** Entries an earlier backup held; 0 where there is none. */
+  readonly entriesExpected: number;
   readonly log: RunLog;
   readonly scan: ScanProgress;
   /** Sees every entry that goes into the backup. */
@@ -74,11 +77,8 @@ async function storeFolder(
   const { name, path, excludes, oneFileSystem, excludeCaches, plainFiles } = folder;
   const capture = foundCapture(options);
   const finder = new DatabaseFinder({ plainFiles, capture, report, budget: options.budget });
-  const walk = walkFolder(
-    { root: { name, path }, excludes, oneFileSystem, excludeCaches, skip },
-    report,
-    signal,
-  );
+  const walkIt = options.entriesExpected < entriesWorthThread ? walkFolder : walkFolderAside;
+  const walk = walkIt({ root: { name, path }, excludes, oneFileSystem, excludeCaches, skip }, report, signal);
   let files = 0;
   try {
     for await (const entries of walk) {

@@ -74,7 +74,7 @@ export async function takeBackup(
     signal,
   );
   run.defer(() => writer.abort());
-  const seen = await storeSource(context, job, { writer, capturer, images, log, scan }, signal);
+  const seen = await storeSource(context, job, { writer, capturer, images, parent, log, scan }, signal);
   const last = lastTrusted(earlier, job.source.name, job.type);
   refuseIfNothing(job, seen, last);
   const facts = await gatherFacts(context, seen, last, signal);
@@ -97,6 +97,7 @@ interface Run {
   readonly writer: BackupWriter;
   readonly capturer: DatabaseCapturer;
   readonly images: ImagePlace;
+  readonly parent: Backup | undefined;
   readonly log: RunLog;
   readonly scan: ScanProgress;
 }
@@ -109,7 +110,7 @@ interface SeenSource {
 async function storeSource(
   context: OperationContext,
   job: BackupJob,
-  { writer, capturer, images: place, log, scan }: Run,
+  { writer, capturer, images: place, parent, log, scan }: Run,
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
@@ -135,6 +136,7 @@ async function storeSource(
       images: place,
       // One that could not be captured is stored like any file that is found.
       declaredPaths: source.databases.filter((database) => !failed.has(database)).map(({ path }) => path),
+      entriesExpected: parent === undefined ? 0 : entryCount(parent),
       log,
       scan,
       onEntry: (entry) => references.see(entry),
@@ -143,6 +145,10 @@ async function storeSource(
   );
   await references.finish(signal);
   return { databases, folders };
+}
+
+function entryCount({ counts }: Backup): number {
+  return counts.files + counts.directories + counts.symlinks;
 }
 
 function databasesOf({ source, type }: BackupJob): readonly DatabaseSource[] {

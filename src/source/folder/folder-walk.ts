@@ -167,6 +167,8 @@ export class FolderWalk {
       mtimeNs: stats.mtimeNs,
       ctimeNs: stats.ctimeNs,
       inode: stats.ino,
+      deviceId: stats.dev,
+      links: Number(stats.nlink),
       sizeBytes: Number(stats.size),
       content: { from: "path", path: absolute },
     };
@@ -187,6 +189,8 @@ export class FolderWalk {
       mtimeNs: stats.mtimeNs,
       ctimeNs: stats.ctimeNs,
       inode: stats.ino,
+      deviceId: stats.dev,
+      links: Number(stats.nlink),
     };
   }
 

@@ -50,7 +50,7 @@ export async function* walkFolder(
 ): AsyncGenerator<readonly Entry[], void, undefined> {
   signal.throwIfAborted();
   const breather = new Breather();
-  const directory = resolveRoot(options.root);
+  const directory = realDirectory(options.root);
   const walk = new FolderWalk(options, directory, report);
   walk.enter(await readRoot(options.root, directory, breather, signal));
   let batch = [walk.rootEntry];
@@ -90,7 +90,8 @@ async function namesOfLarge(
   }
 }
 
-function resolveRoot(root: EntryRoot): ByteString {
+/** The absolute path of a root without links in it. @throws {BackupError} `source-unavailable` */
+export function realDirectory(root: EntryRoot): ByteString {
   try {
     const real = realpathSync(root.path, { encoding: "buffer" }).toString("latin1") as ByteString;
     if (statSync(root.path).isDirectory()) return real;

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Problem } from "../../domain/backup.ts";
+import { asByteString } from "../../domain/byte-string.ts";
+import type { Entry } from "../../domain/entry.ts";
+import { isBackupError } from "../../domain/error.ts";
+import { packEntries, unpackEntries } from "./entry-columns.ts";
+import { walkFolderAside } from "./walk-aside.ts";
+import { walkFolder, type WalkOptions } from "./walk-folder.ts";
+
+const { signal } = new AbortController();
+
+function scene(): { readonly options: WalkOptions } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "vertex-walk-aside-"));
+  const options = {
+    root: { name: "files", path },
+    excludes: ["*.tmp"],
+    oneFileSystem: false,
+    excludeCaches: false,
+    skip: new Set([asByteString(join(path, "left-out"))]),
+  };
+  return { options, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+async function collect(
+  walk: typeof walkFolder,
+  options: WalkOptions,
+): Promise<{ entries: Entry[]; problems: Problem[] }> {
+  const [entries, problems]: [Entry[], Problem[]] = [[], []];
+  for await (const batch of walk(options, (problem) => problems.push(problem), signal))
+    entries.push(...batch);
+  return { entries, problems };
+}
+
+test("walkFolderAside() finds what walkFolder() finds, in the same order, problems too", async () => {
+  using made = scene();
+  const { path } = made.options.root;
+  for (let folder = 0; folder < 30; folder++) {
+    mkdirSync(join(path, `d${folder}`));
+    for (let file = 0; file < 400; file++) writeFileSync(join(path, `d${folder}`, `f${file}`), "x");
+  }
+  writeFileSync(Buffer.from(`${path}/caf\xe9`, "latin1"), "not UTF-8");
+  writeFileSync(join(path, "left-out"), "");
+  writeFileSync(join(path, "d1", "a.tmp"), "");
+  symlinkSync("nowhere", join(path, "link"));
+  linkSync(join(path, "d2", "f7"), join(path, "z-second-name"));
+  execFileSync("mkfifo", [join(path, "pipe")]);
+  const aside = await collect(walkFolderAside, made.options);
+  assert.deepEqual(aside, await collect(walkFolder, made.options));
+  assert.equal(aside.entries.length, 1 + 30 + 30 * 400 + 3);
+  assert.deepEqual(
+    aside.problems.map(({ kind }) => kind),
+    ["special-file"],
+  );
+});
+
+test("walkFolderAside() stops its thread when it is cancelled or left early", async () => {
+  using made = scene();
+  const cancelled = new AbortController();
+  const walk = walkFolderAside(made.options, () => undefined, cancelled.signal);
+  cancelled.abort();
+  await assert.rejects(walk.next(), { name: "AbortError" });
+  // A thread that went on would keep this test's process from ending.
+  for await (const _batch of walkFolderAside(made.options, () => undefined, signal)) break;
+});
+
+test("packEntries() loses nothing of an entry, also of the largest numbers", () => {
+  const wide = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+  const unsigned = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+  const attributes = fc.record({
+    mode: fc.integer({ min: 0, max: 0o7777 }),
+    uid: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    gid: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+    mtimeNs: wide,
+    ctimeNs: wide,
+    inode: unsigned,
+    deviceId: unsigned,
+    links: fc.integer({ min: 1, max: 65_000 }),
+    sizeBytes: fc.maxSafeNat(),
+    path: fc
+      .string({
+        minLength: 1,
+        unit: fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code)),
+      })
+      .map(asByteString),
+  });
+  fc.assert(
+    fc.property(fc.array(attributes, { minLength: 1 }), (rows) => {
+      const entries = rows.map((row, index): Entry => {
+        const base = { ...row, root: "files" };
+        if (index % 4 === 1) return { ...base, kind: "directory" };
+        if (index % 4 === 2) return { ...base, kind: "symlink", linkTarget: asByteString("") };
+        if (index % 4 === 3) return { ...base, kind: "file", hardLinkTo: asByteString("a") };
+        return { ...base, kind: "file", content: { from: "path", path: asByteString(`/srv/${row.path}`) } };
+      });
+      assert.deepEqual(unpackEntries(packEntries(entries), "files", asByteString("/srv")), entries);
+    }),
+  );
+});
+
+test("walkFolderAside() throws what walkFolder() throws where there is no folder", async () => {
+  using made = scene();
+  rmSync(made.options.root.path, { recursive: true });
+  await assert.rejects(collect(walkFolderAside, made.options), (error) =>
+    isBackupError(error, "source-unavailable"),
+  );
+});

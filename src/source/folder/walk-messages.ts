@@ -1,0 +1,25 @@
+/**
+ * What the program and the thread that walks for it say to each other.
+ *
+ * @module
+ */
+
+import type { Problem } from "../../domain/backup.ts";
+import type { ByteString } from "../../domain/byte-string.ts";
+import type { ErrorKind } from "../../domain/error.ts";
+import type { EntryColumns } from "./entry-columns.ts";
+
+/** To the program. `batch` counts against the batches that may be under way; problems come in between, in order. */
+export type FromWalk =
+  | { readonly kind: "batch"; readonly columns: EntryColumns; readonly directory: ByteString }
+  | { readonly kind: "problem"; readonly problem: Problem }
+  | { readonly kind: "end" }
+  | {
+      readonly kind: "failed";
+      readonly errorKind: ErrorKind;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };
+
+/** To the thread: one more batch may be sent. */
+export const oneMore = "more";
