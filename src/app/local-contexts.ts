@@ -9,6 +9,7 @@ import { chmod } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Clock } from "../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
+import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import { defaultRetention } from "../domain/retention.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
@@ -176,10 +177,20 @@ export class LocalContexts implements ContextProvider {
       // Loaded by the operations that come to need them: a list does not.
       openLooseFile: async (path, fileSignal) =>
         (await import("../vault/archive/open-loose-file.ts")).openLooseFile(path, fileSignal),
+      packItems,
       openCapturer: async () =>
         (await import("../source/capture/database-capturer.ts")).openDatabaseCapturer(),
     };
   }
+}
+
+async function* packItems(
+  format: PackFormat,
+  items: AsyncIterable<PackedItem>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (format === "tar") yield* (await import("../vault/pack/tar-stream.ts")).tarStream(items, signal);
+  else yield* (await import("../vault/pack/zip-stream.ts")).zipStream(items, signal);
 }
 
 function noPassword(directory: string): BackupError {

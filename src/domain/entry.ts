@@ -38,8 +38,8 @@ export interface EntryAttributes {
  * Where the bytes of a file come from.
  * - `path`: read this file. It may change or vanish meanwhile; the vault reports that.
  * - `image`: a captured database in a scratch file that does not change.
- * - `stream`: bytes of another backup, exactly `sizeBytes` of them; opened at most once, when its turn comes,
- *   and without waiting for further entries. One that fails, ends early or goes on fails the backup (I6).
+ * - `stream`: bytes of another backup, exactly `sizeBytes` of them; opened at most once, and read before
+ *   `BackupWriter.add` returns. One that fails, ends early or goes on fails the backup (I6).
  *   No later backup settles a file against what came as a stream: it may have been a captured image.
  */
 export type EntryContent =

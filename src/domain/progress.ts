@@ -19,6 +19,9 @@ export type Phase =
   | "swap"
   | "rotate"
   | "clean"
+  | "read"
+  | "compare"
+  | "copy"
   | "index"
   | "prune"
   | "repair";

@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from "../domain/clock.ts";
+import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import type { RetentionRules } from "../domain/retention.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
@@ -38,6 +39,12 @@ export interface OperationContext {
   readonly openCapturer: () => Promise<DatabaseCapturer>;
   /** Opens one `.db` or `.tar.gz` that lies outside the vault. @throws {BackupError} `not-found`, `invalid-input` */
   readonly openLooseFile: (path: string, signal: AbortSignal) => Promise<BackupReader>;
+  /** The tar or zip of these items, as it is read. @throws {BackupError} `damaged` for content that is not as long as its item says */
+  readonly packItems: (
+    format: PackFormat,
+    items: AsyncIterable<PackedItem>,
+    signal: AbortSignal,
+  ) => AsyncIterable<Uint8Array>;
 }
 
 /**

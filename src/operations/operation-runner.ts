@@ -43,6 +43,19 @@ export class OperationRunner {
     });
   }
 
+  /**
+   * As {@link run}, for an operation that gives its results one after the other. Nothing begins
+   * before the first is asked for.
+   */
+  async *iterate<R extends RunOptions, T>(
+    access: Access,
+    request: R,
+    operation: (context: OperationContext, request: Started<R>) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
+    const begun = await this.run(access, request, async (context, started) => ({ context, started }));
+    yield* operation(begun.context, begun.started);
+  }
+
   /** Makes the vault that the request names the format of, and describes it. */
   async make<R extends CreateVaultRequest, T>(request: R, operation: Operation<R, T>): Promise<T> {
     return await this.#start(request, operation, (signal, warn) =>

@@ -15,6 +15,8 @@ import type { Storage } from "../storage/storage.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { openArchiveVault } from "../vault/archive/archive-vault.ts";
 import { openLooseFile } from "../vault/archive/open-loose-file.ts";
+import { tarStream } from "../vault/pack/tar-stream.ts";
+import { zipStream } from "../vault/pack/zip-stream.ts";
 import type { LiveApp } from "./live-app.ts";
 import { signal } from "./vault-probe.ts";
 
@@ -42,5 +44,6 @@ export async function openLiveContext(
     lockWaitMs: 0,
     passwordPlace: "nowhere",
     openCapturer: openDatabaseCapturer,
+    packItems: (format, items, by) => (format === "tar" ? tarStream(items, by) : zipStream(items, by)),
   };
 }

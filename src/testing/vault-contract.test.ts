@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Entry } from "../domain/entry.ts";
 import type { AddedEntry, BackupReader, BackupRemover, BackupWriter, Vault } from "../vault/vault.ts";
 import { openMemoryPlace } from "./archive-vault-places.ts";
@@ -118,6 +119,25 @@ const sabotages: readonly {
         const writer = await vault.begin(options, signal);
         const padded = (added: AddedEntry): AddedEntry => ({ ...added, entry: paddedEntry(added.entry) });
         return replaced<BackupWriter>(writer, { add: (entries, by) => writer.add(entries.map(padded), by) });
+      },
+    }),
+  },
+  {
+    what: "reads streams some time later",
+    caught: /^add\(\) stores streams/,
+    with: (vault) => ({
+      begin: async (options, signal) => {
+        const writer = await vault.begin(options, signal);
+        let last = Promise.resolve();
+        return replaced<BackupWriter>(writer, {
+          add: async (entries, by) => {
+            last = last.then(() => setTimeout(1)).then(() => writer.add(entries, by));
+          },
+          finish: async (summary, by) => {
+            await last;
+            return await writer.finish(summary, by);
+          },
+        });
       },
     }),
   },

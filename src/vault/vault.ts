@@ -134,7 +134,8 @@ export interface BackupWriter {
    * Stores entries, in the order described at {@link Entry}. Returns when they are accepted, not when stored:
    * memory stays bounded because it waits while too much is in flight. A file that changes while
    * it is read is read once more; files that vanish, change again or cannot be read
-   * are reported to the observer and counted.
+   * are reported to the observer and counted. Streams among the entries were read to their end when it
+   * returns, one that failed makes it reject: whoever gives one may have to give it before it can ask for more.
    */
   add(entries: readonly AddedEntry[], signal: AbortSignal): Promise<void>;
 

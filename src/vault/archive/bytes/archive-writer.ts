@@ -158,8 +158,10 @@ export class ArchiveWriter {
         await this.#read(entry, signal);
       } else if (!this.#continues(entry, match)) await this.#tryCopy(entry, match, signal);
     }
+    if (!entries.some(({ entry }) => entry.content?.from === "stream")) return;
     // Whoever gives a stream may have no further entry before it was read.
-    if (entries.some(({ entry }) => entry.content?.from === "stream")) await this.#flushReads(signal);
+    await this.#flushReads(signal);
+    await this.#last;
   }
 
   /** Returns when both objects are durable. */

@@ -1,0 +1,131 @@
+/**
+ * What is to be packed of a backup: a place with all that lies in it, in order,
+ * under names that lead nowhere else when it is unpacked.
+ *
+ * @module
+ */
+
+import type { Backup, BackupDatabase } from "../../domain/backup.ts";
+import { asByteString, type ByteString, byteStringFromText } from "../../domain/byte-string.ts";
+import type { StoredEntry } from "../../domain/entry.ts";
+import type { PackedItem } from "../../domain/packed-item.ts";
+import type { BackupReader } from "../../vault/vault.ts";
+import type { BackupPlace, EntryPlace } from "./backup-path.ts";
+import { fullPath } from "./describe-entry.ts";
+
+/**
+ * The items of a place: named from the place's own last component on, so that a folder is unpacked as one.
+ *
+ * @param format zip knows no further names of a file: each gets the bytes
+ */
+export async function* packedItems(
+  reader: BackupReader,
+  place: BackupPlace,
+  format: string,
+  signal: AbortSignal,
+): AsyncGenerator<PackedItem> {
+  if (place.at === "database") yield databaseItem(reader, place.database, signal);
+  else if (place.at === "entry") yield* entryItems(reader, place.place, format !== "zip", signal);
+  else {
+    for (const database of reader.backup.databases) yield databaseItem(reader, database, signal);
+    yield* entryItems(reader, undefined, format !== "zip", signal);
+  }
+}
+
+function databaseItem(reader: BackupReader, database: BackupDatabase, signal: AbortSignal): PackedItem {
+  const { name, mode, uid, gid, sizeBytes } = database;
+  return {
+    kind: "file",
+    name: safeName(name),
+    mode,
+    uid,
+    gid,
+    mtimeNs: momentOf(reader.backup),
+    sizeBytes,
+    content: reader.readDatabase(name, signal),
+  };
+}
+
+function momentOf({ startedAtMs }: Backup): bigint {
+  return BigInt(Math.trunc(startedAtMs)) * 1_000_000n;
+}
+
+/** Names of databases come from configurations and metadata, and may say anything. */
+function safeName(name: string): ByteString {
+  const parts = name.split("/").filter((part) => part !== "" && part !== "." && part !== "..");
+  return byteStringFromText(parts.join("/").replaceAll("\0", "_") || "database");
+}
+
+async function* entryItems(
+  reader: BackupReader,
+  place: EntryPlace | undefined,
+  hardLinks: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<PackedItem> {
+  const isSelected = (entry: StoredEntry): boolean => place?.relation(entry) !== "elsewhere";
+  const firsts = await firstNames(reader, isSelected, hardLinks, signal);
+  let prefixLength: number | undefined = place === undefined ? 0 : undefined;
+  for await (const { entry, content } of reader.contents(isSelected, signal)) {
+    signal.throwIfAborted();
+    const full = fullPath(entry);
+    // The first that is selected is the place itself: names begin with its last component.
+    prefixLength ??= full.lastIndexOf("/") + 1;
+    const name = asByteString(full.slice(prefixLength));
+    const first =
+      entry.hardLinkTo === undefined ? undefined : firsts.get(keyOf(entry.root, entry.hardLinkTo));
+    if (first !== undefined) {
+      const { sizeBytes } = first;
+      yield { ...attributesOf(entry), name, sizeBytes, content: reader.read(first, undefined, signal) };
+    } else if (entry.hardLinkTo !== undefined) {
+      const link = fullPath({ root: entry.root, path: entry.hardLinkTo });
+      yield {
+        ...attributesOf(entry),
+        name,
+        sizeBytes: 0,
+        hardLinkTo: asByteString(link.slice(prefixLength)),
+      };
+    } else {
+      yield {
+        ...attributesOf(entry),
+        name,
+        sizeBytes: content === undefined ? 0 : entry.sizeBytes,
+        ...(entry.linkTarget === undefined ? {} : { linkTarget: entry.linkTarget }),
+        ...(content === undefined ? {} : { content }),
+      };
+    }
+  }
+}
+
+/**
+ * The entries that hold the bytes of further names whose first name is not packed, or cannot be
+ * referred to. Two passes over the list, and none over the bytes.
+ */
+async function firstNames(
+  reader: BackupReader,
+  isSelected: (entry: StoredEntry) => boolean,
+  hardLinks: boolean,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, StoredEntry>> {
+  const wanted = new Set<string>();
+  for await (const entry of reader.entries(signal)) {
+    const { root, hardLinkTo } = entry;
+    if (hardLinkTo === undefined || !isSelected(entry)) continue;
+    wanted.add(keyOf(root, hardLinkTo));
+  }
+  const firsts = new Map<string, StoredEntry>();
+  if (wanted.size === 0) return firsts;
+  for await (const entry of reader.entries(signal)) {
+    const key = keyOf(entry.root, entry.path);
+    if (wanted.has(key) && !(hardLinks && isSelected(entry))) firsts.set(key, entry);
+  }
+  return firsts;
+}
+
+function keyOf(root: string, path: string): string {
+  return `${root}/${path}`;
+}
+
+function attributesOf(entry: StoredEntry): Pick<PackedItem, "kind" | "mode" | "uid" | "gid" | "mtimeNs"> {
+  const { kind, mode, uid, gid, mtimeNs } = entry;
+  return { kind, mode, uid, gid, mtimeNs };
+}
