@@ -19,6 +19,8 @@ export interface GlobalOptions {
   readonly database?: readonly string[];
   readonly storage?: readonly string[];
   readonly vault?: string;
+  readonly passwordFile?: string;
+  readonly passwordCommand?: string;
   readonly config?: string;
   readonly source?: string;
   readonly lockWait?: number;
@@ -43,6 +45,8 @@ export interface OpenedManager {
   readonly vault: string;
   /** Names of the configured sources. */
   readonly sourceNames: readonly string[];
+  /** As configured: what a new vault is to be, where the command line does not say. */
+  readonly format: "archive" | "repository" | undefined;
   /** From the environment, where the command line names no type. */
   readonly defaultType: "full" | "database" | "storage" | undefined;
 }

@@ -15,7 +15,11 @@ export interface OutputStream {
 }
 
 export interface CliIo {
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdin: NodeJS.ReadableStream & {
+    readonly isTTY?: boolean;
+    /** There on terminals: keys come as they are pressed, and none is shown. */
+    readonly setRawMode?: (raw: boolean) => unknown;
+  };
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -6,14 +6,15 @@
  */
 
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "../app/configuration.ts";
-import type { FolderOverrides, GlobalOptions, OpenedManager } from "./command.ts";
-import type { CliIo } from "./io.ts";
+import type { PasswordPurpose } from "../app/open-vault.ts";
+import { askForVault } from "./ask-password.ts";
+import type { CommandContext, FolderOverrides, GlobalOptions, OpenedManager } from "./command.ts";
 
 /** @throws {BackupError} `invalid-input` or `not-found` for a configuration that cannot be used */
 export async function openManager(
   options: GlobalOptions,
   folders: FolderOverrides,
-  io: CliIo,
+  { io, progress }: Pick<CommandContext, "io" | "progress">,
 ): Promise<OpenedManager> {
   const [{ loadConfiguration }, { createBackupManager }] = await Promise.all([
     import("../app/load-configuration.ts"),
@@ -23,6 +24,8 @@ export async function openManager(
     {
       ...(options.config === undefined ? {} : { config: options.config }),
       ...(options.vault === undefined ? {} : { vault: options.vault }),
+      ...(options.passwordFile === undefined ? {} : { passwordFile: options.passwordFile }),
+      ...(options.passwordCommand === undefined ? {} : { passwordCommand: options.passwordCommand }),
       databases: options.database ?? [],
       storage: options.storage ?? [],
     },
@@ -39,9 +42,19 @@ export async function openManager(
     sources,
     ...(options.lockWait === undefined ? {} : { lockWaitMs: options.lockWait }),
   };
+  const askPassword = async (purpose: PasswordPurpose): Promise<string> => {
+    progress.clear();
+    return await askForVault(io, configuration.vault, purpose);
+  };
   return {
-    manager: createBackupManager(configuration, { clock: io.clock }),
+    manager: createBackupManager(configuration, {
+      clock: io.clock,
+      environment: io.env,
+      // Where nobody can answer, the error says what to name instead.
+      ...(io.stdin.isTTY === true ? { askPassword } : {}),
+    }),
     vault: configuration.vault,
+    format: configuration.format,
     sourceNames: sources.map((source) => source.name),
     defaultType: loaded.type,
   };

@@ -102,7 +102,7 @@ async function execute(
       progress,
       signal: io.signal,
       io,
-      openManager: (folders) => openManager(options, folders ?? {}, io),
+      openManager: (folders) => openManager(options, folders ?? {}, { io, progress }),
     });
   } finally {
     stopListening();

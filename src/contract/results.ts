@@ -21,7 +21,8 @@ const rotationSchema = z
       }),
     ).describe("one for every backup looked at"),
     removed: list(z.string()).describe("ids; with dry_run those that would go"),
-    freed_bytes: z.number(),
+    freed_bytes: z.number().describe("0 in a repository, where prune frees the space"),
+    awaits_prune: z.boolean().describe("the space is only freed by prune"),
     held: list(z.string()).describe("sentences: where rotation waits because of a suspect backup"),
   })
   .meta({ id: "Rotation" });

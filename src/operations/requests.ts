@@ -10,6 +10,7 @@ import type { Backup, BackupType, Problem } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
 import type { RetentionDecision, RetentionRules } from "../domain/retention.ts";
 import type { Damage } from "../vault/vault.ts";
+import type { ReadData } from "./vault-requests.ts";
 
 /** One app: its databases and its folders of files. */
 export interface Source {
@@ -118,7 +119,10 @@ export type RotationDecision = RetentionDecision<Backup>;
 export interface RotateResult {
   readonly decisions: readonly RotationDecision[];
   readonly removed: readonly string[];
+  /** 0 on a repository, where `prune` frees the space. */
   readonly freedBytes: number;
+  /** Is the space only freed by a prune? So in repositories. */
+  readonly awaitsPrune: boolean;
   readonly dryRun: boolean;
   /** Sources and types for which rotation holds because of a suspect backup, as sentences. */
   readonly held: readonly string[];
@@ -128,12 +132,29 @@ export interface VerifyRequest extends RunOptions {
   /** An id, `latest`, or a path; all backups of the vault when left out. */
   readonly backup?: string;
   readonly source?: string;
+  /**
+   * How thorough. Default: `content`; `stored` for all backups of a repository, whose structure is
+   * checked as a whole.
+   */
   readonly depth?: "stored" | "content";
+  /** Only repositories, and only with all backups: which of the stored data is read, instead of `depth`. */
+  readonly readData?: ReadData;
 }
 
 export interface VerifyResult {
   readonly ok: boolean;
   readonly reports: readonly VerifiedBackup[];
+  /** What was found of a repository as a whole, where that was checked: its backups share what is stored. */
+  readonly repository?: RepositoryFindings;
+}
+
+export interface RepositoryFindings {
+  readonly damages: readonly Damage[];
+  /** Harmless things worth knowing. */
+  readonly notes: readonly string[];
+  readonly packsRead: number;
+  readonly packsTotal: number;
+  readonly bytesRead: number;
 }
 
 export interface VerifiedBackup {

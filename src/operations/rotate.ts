@@ -55,10 +55,13 @@ function plan(
   );
   const { decisions, held } = planRetention(wanted, request.rules ?? context.retention, context.clock.now());
   const going = decisions.filter((decision) => !decision.keep).map((decision) => decision.backup);
+  // What a backup of a repository has stored may be needed by the others.
+  const awaitsPrune = context.vault.format === "repository";
   return {
     decisions,
     removed: going.map((backup) => backup.id),
-    freedBytes: going.reduce((sum, backup) => sum + backup.storedBytes, 0),
+    freedBytes: awaitsPrune ? 0 : going.reduce((sum, backup) => sum + backup.storedBytes, 0),
+    awaitsPrune,
     dryRun: request.dryRun === true,
     held,
   };

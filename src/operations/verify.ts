@@ -6,15 +6,17 @@
  */
 
 import type { Backup, Problem } from "../domain/backup.ts";
-import { isoWithOffset } from "../domain/clock.ts";
-import { isBackupError } from "../domain/error.ts";
+import { BackupError, isBackupError } from "../domain/error.ts";
 import type { Observer, Progress } from "../domain/progress.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { VerifyReport } from "../vault/vault.ts";
+import { checkRepository } from "./check-repository.ts";
 import type { OperationContext } from "./context.ts";
 import { findStoredBackup } from "./find-backup.ts";
 import type { Started, VerifiedBackup, VerifyRequest, VerifyResult } from "./requests.ts";
 import { openScratch } from "./scratch.ts";
+import type { ReadData } from "./vault-requests.ts";
+import { type Finding, recordFindings } from "./verify-records.ts";
 
 /**
  * Verifies one backup, or all of the vault one after the other. What was found is recorded
@@ -26,6 +28,8 @@ export async function verifyBackup(
   context: OperationContext,
   request: Started<VerifyRequest>,
 ): Promise<VerifyResult> {
+  const readData = dataOfWhole(context, request);
+  if (readData !== undefined) return await checkRepository(context, readData, request);
   const backups = await backupsToVerify(context, request);
   await using capturer = await context.openCapturer();
   const reports: VerifiedBackup[] = [];
@@ -35,10 +39,35 @@ export async function verifyBackup(
     const report = await verifyUnlessRemoved(context, backup, { capturer, observer: progress }, request);
     progress.finished(backup);
     if (report === undefined) continue;
-    if (!context.vault.readOnly && !report.unverified) await recordOrWarn(context, report, request);
+    if (!report.unverified) await recordFindings(context, [findingOf(report)], request);
     reports.push(report);
   }
   return { ok: reports.every((report) => report.ok), reports };
+}
+
+/**
+ * What is read of a repository that is checked as a whole; undefined where backups are
+ * verified one by one.
+ */
+function dataOfWhole(
+  { vault }: OperationContext,
+  { backup, source, depth, readData }: VerifyRequest,
+): ReadData | undefined {
+  if (readData !== undefined && backup !== undefined) {
+    throw new BackupError(
+      "invalid-input",
+      `Cannot verify ${backup} in part: that is for whole repositories`,
+      {
+        hint: "Name no backup, or leave out how much is to be read.",
+      },
+    );
+  }
+  if (backup !== undefined) return undefined;
+  // Of an archive vault everything is read anyway.
+  if (readData === "all" && vault.maintenance === undefined) return undefined;
+  if (readData !== undefined) return readData;
+  if (vault.maintenance === undefined || source !== undefined) return undefined;
+  return depth === "content" ? "all" : "none";
 }
 
 async function backupsToVerify(
@@ -110,38 +139,8 @@ async function verifyOne(
   );
 }
 
-/** What was found is worth more than the note of it: a full vault still gets its answer. */
-async function recordOrWarn(
-  context: OperationContext,
-  report: VerifyReport,
-  { observer, signal }: Started<VerifyRequest>,
-): Promise<void> {
-  try {
-    await record(context, report, signal);
-  } catch (error) {
-    if (!isBackupError(error, "no-space", "storage-unavailable")) throw error;
-    observer.warning(`What was found of ${report.id} could not be recorded in the vault: ${error.message}`);
-  }
-}
-
-/** Adds what was found and then removes older findings of this backup: there is never none. */
-async function record(context: OperationContext, report: VerifyReport, signal: AbortSignal): Promise<void> {
-  const { records } = context.vault;
-  const older = (await records.list(signal, { backupId: report.id })).filter(
-    ({ kind }) => kind === "verified" || kind === "damaged",
-  );
-  const first = report.damages[0];
-  await records.add(
-    {
-      kind: report.ok ? "verified" : "damaged",
-      backupId: report.id,
-      at: isoWithOffset(context.clock.now()),
-      host: context.machine.owner.host,
-      message: first === undefined ? "" : `${first.object}: ${first.message}`,
-    },
-    signal,
-  );
-  if (older.length > 0) await records.remove(older, signal);
+function findingOf({ id, ok, damages: [first] }: VerifyReport): Finding {
+  return { id, ok, message: first === undefined ? "" : `${first.object}: ${first.message}` };
 }
 
 /** Vaults count from 0 for each backup; this counts through all of them. */

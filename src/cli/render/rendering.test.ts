@@ -99,6 +99,7 @@ test("create says what was made, what rotation did and what is wrong", () => {
     decisions: [{ backup, keep: true, reasons: ["last"] }],
     removed: ["full_backup_20230101_120000"],
     freedBytes: 1_200_000_000,
+    awaitsPrune: false,
     dryRun: false,
     held: [],
   };
@@ -127,6 +128,7 @@ test("rotate --dry-run gives every backup with the reason it stays or goes", () 
     decisions,
     removed: ["full_backup_20230101_120000"],
     freedBytes: 5,
+    awaitsPrune: false,
     dryRun: true,
     held: ["shop, full: held"],
   };

@@ -13,6 +13,8 @@ export function samePlace(words: string, options: GlobalOptions): string {
   const given: readonly (readonly [string, readonly string[]])[] = [
     ["--config", options.config === undefined ? [] : [options.config]],
     ["--vault", options.vault === undefined ? [] : [options.vault]],
+    // Never the password command, which may have a secret in it.
+    ["--password-file", options.passwordFile === undefined ? [] : [options.passwordFile]],
     ["--source", options.source === undefined ? [] : [options.source]],
     ["--database", options.database ?? []],
     ["--storage", options.storage ?? []],
