@@ -1,0 +1,263 @@
+/**
+ * Stores blobs in a repository: those of files through threads that read the files
+ * themselves, trees and single blobs in the thread of its caller. Nothing of it can
+ * be seen until somebody names it; packs without an index are garbage for a prune (I8).
+ *
+ * @module
+ */
+
+import { hash } from "node:crypto";
+import { boxOverheadBytes } from "../../../format/restic/crypto-box.ts";
+import type { BlobType, IndexedPack, ObjectId } from "../../../format/restic/model.ts";
+import type { BlobIndex } from "../blob-index.ts";
+import type { Repository } from "../repository.ts";
+import { defaultLevel } from "./compress-blob.ts";
+import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
+import { abortedStore, PackUploads } from "./pack-uploads.ts";
+import { SharedBlobSet } from "./shared-blob-set.ts";
+import type { StoreResult, StoreWork } from "./store-messages.ts";
+import { StorePool } from "./store-pool.ts";
+
+/** Packs made in the caller's thread that may be on their way before it has to wait. */
+const ownPacksInFlight = 2;
+
+export interface BlobStoreOptions {
+  /** Of zstd, 1 to 9. */
+  readonly level?: number | undefined;
+  /** Asked before an index is written; throws where nothing may be added any more (I7). */
+  readonly assertHeld?: (signal: AbortSignal) => Promise<void>;
+  /** False where the caller writes the indexes itself, from what `onStored` tells it. */
+  readonly indexing?: boolean;
+  /** Hears of every pack as it becomes durable. */
+  readonly onStored?: (pack: IndexedPack) => void;
+}
+
+export interface SavedBlob {
+  readonly id: ObjectId;
+  /** It was not there before. */
+  readonly isNew: boolean;
+}
+
+/** What was added so far; of blobs of files, what threads have handed over. */
+export interface AddedBlobs {
+  readonly dataBlobs: number;
+  readonly treeBlobs: number;
+  /** Before compression. */
+  readonly plainBytes: number;
+  /** As they lie in packs. */
+  readonly packedBytes: number;
+}
+
+/**
+ * Opens a store. Blobs that `index` has are not stored again; packs are added to it as they become
+ * durable. `signal` ends everything that is under way.
+ */
+export function openBlobStore(
+  repo: Repository,
+  index: BlobIndex,
+  options: BlobStoreOptions,
+  signal: AbortSignal,
+): BlobStore {
+  signal.throwIfAborted();
+  return new BlobStore(repo, index, options, signal);
+}
+
+export class BlobStore {
+  readonly #repo: Repository;
+  readonly #index: BlobIndex;
+  readonly #options: BlobStoreOptions;
+  readonly #aborting = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #uploads: PackUploads;
+  readonly #builders: Partial<Record<BlobType, PackBuilder>> = {};
+  readonly #freeBuffers: ArrayBuffer[] = [];
+  /** Blobs of this thread that the index does not know yet. Data only while there are no other threads. */
+  readonly #fresh: Record<BlobType, Set<ObjectId>> = { data: new Set(), tree: new Set() };
+  #known: SharedBlobSet | undefined;
+  #pool: StorePool | undefined;
+  #ownPacks = 0;
+  #added = { dataBlobs: 0, treeBlobs: 0, plainBytes: 0, packedBytes: 0 };
+  #failure: { readonly error: unknown } | undefined;
+
+  /** Use {@link openBlobStore}. */
+  constructor(repo: Repository, index: BlobIndex, options: BlobStoreOptions, signal: AbortSignal) {
+    this.#repo = repo;
+    this.#index = index;
+    this.#options = options;
+    this.#signal = AbortSignal.any([signal, this.#aborting.signal]);
+    this.#uploads = new PackUploads({
+      repo,
+      index,
+      indexing: options.indexing ?? true,
+      assertHeld: options.assertHeld,
+      onStored: options.onStored,
+      signal: this.#signal,
+    });
+  }
+
+  get added(): AddedBlobs {
+    return this.#added;
+  }
+
+  /** Bytes of files that threads have read so far. */
+  get bytesRead(): number {
+    return this.#pool?.bytesRead ?? 0;
+  }
+
+  /** Stores a blob unless it is there. Returns when it is accepted, which waits while too much is under way. */
+  async saveBlob(type: BlobType, plain: Uint8Array): Promise<SavedBlob> {
+    await this.room();
+    return this.saveBlobNow(type, plain);
+  }
+
+  /** As {@link saveBlob}, for callers that wait for {@link room} now and then. */
+  saveBlobNow(type: BlobType, plain: Uint8Array): SavedBlob {
+    this.#throwIfFailed();
+    const raw = hash("sha256", plain, "buffer");
+    const id = raw.toString("hex");
+    if (!this.#claim(type, id, raw)) return { id, isNew: false };
+    this.#count(type, plain.length, this.#builder(type).add(id, plain));
+    return { id, isNew: true };
+  }
+
+  /** Adds a blob in the envelope it has in another pack, whether it is there already or not. */
+  async saveSealed(
+    type: BlobType,
+    id: ObjectId,
+    box: Uint8Array,
+    uncompressedLength: number | undefined,
+  ): Promise<void> {
+    await this.room();
+    this.#builder(type).addSealed(id, box, uncompressedLength);
+    this.#count(type, uncompressedLength ?? box.length - boxOverheadBytes, box.length);
+  }
+
+  /** Returns when more can be accepted. @throws what made the store fail */
+  async room(): Promise<void> {
+    this.#throwIfFailed();
+    while (this.#ownPacks > ownPacksInFlight) {
+      await this.#uploads.next();
+      this.#throwIfFailed();
+    }
+  }
+
+  /** Has a thread do this. Wait for {@link poolRoom} first, unless others wait for it already (`urgent`). */
+  run(
+    work: StoreWork,
+    options: {
+      readonly urgent?: boolean;
+      readonly onCuts?: (start: number, lengths: readonly number[]) => void;
+    } = {},
+  ): Promise<StoreResult> {
+    this.#throwIfFailed();
+    return this.#openPool().run(work, options);
+  }
+
+  /** Returns when threads can be given more work. */
+  async poolRoom(): Promise<void> {
+    this.#throwIfFailed();
+    await this.#pool?.room();
+  }
+
+  /** Has threads hand over the blobs of files, so that `added` knows of all. Call when all their work is done. */
+  async flushFiles(): Promise<void> {
+    this.#throwIfFailed();
+    await this.#pool?.flush();
+  }
+
+  /** Returns when everything is durable and named by an index. Call when all work is done; more may follow. */
+  async flush(): Promise<void> {
+    this.#throwIfFailed();
+    this.#builders.data?.finish();
+    this.#builders.tree?.finish();
+    await this.#pool?.flush();
+    await this.#uploads.finish();
+    this.#throwIfFailed();
+  }
+
+  /** Ends the threads, and what is under way. Also to be called after everything went well; may be called twice. */
+  async close(): Promise<void> {
+    this.#failure ??= { error: this.#signal.reason ?? abortedStore() };
+    this.#aborting.abort();
+    await this.#pool?.stop(this.#failure.error);
+  }
+
+  #claim(type: BlobType, id: ObjectId, raw: Uint8Array): boolean {
+    if (type === "data" && this.#known !== undefined) return this.#known.claim(raw);
+    if (this.#fresh[type].has(id) || this.#index.has(id, type)) return false;
+    this.#fresh[type].add(id);
+    return true;
+  }
+
+  #builder(type: BlobType): PackBuilder {
+    const existing = this.#builders[type];
+    if (existing !== undefined) return existing;
+    const { key, config } = this.#repo;
+    const builder = new PackBuilder({
+      key,
+      type,
+      version: config.version,
+      level: this.#options.level ?? defaultLevel,
+      takeBuffer: () => this.#freeBuffers.pop() ?? new ArrayBuffer(packBytes),
+      onPack: (pack) => void this.#putOwn(pack),
+    });
+    this.#builders[type] = builder;
+    return builder;
+  }
+
+  async #putOwn(pack: SealedPack): Promise<void> {
+    this.#ownPacks++;
+    try {
+      await this.#uploads.put(pack);
+      if (pack.bytes.buffer.byteLength === packBytes) this.#freeBuffers.push(pack.bytes.buffer);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#ownPacks--;
+    }
+  }
+
+  #count(type: BlobType, plainBytes: number, packedBytes: number): void {
+    if (type === "data") this.#added.dataBlobs++;
+    else this.#added.treeBlobs++;
+    this.#added.plainBytes += plainBytes;
+    this.#added.packedBytes += packedBytes;
+  }
+
+  async #putOfThread(pack: SealedPack): Promise<void> {
+    for (const { type, length, uncompressedLength } of pack.blobs) {
+      this.#count(type, uncompressedLength ?? length - boxOverheadBytes, length);
+    }
+    await this.#uploads.put(pack);
+  }
+
+  /** Threads start with the first work: a backup in which nothing changed needs none. */
+  #openPool(): StorePool {
+    if (this.#pool !== undefined) return this.#pool;
+    const known = SharedBlobSet.create(this.#index.size);
+    for (const { id, type } of this.#index.rawIds()) if (type === "data") known.claim(id);
+    for (const id of this.#fresh.data) known.claim(Buffer.from(id, "hex"));
+    this.#known = known;
+    this.#pool = new StorePool({
+      repo: this.#repo,
+      level: this.#options.level ?? defaultLevel,
+      known,
+      putPack: (pack) => this.#putOfThread(pack),
+      onFailure: (error) => this.#fail(error),
+    });
+    return this.#pool;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    // One that was aborted reports the abort, not what it broke.
+    this.#failure = { error: this.#signal.aborted ? this.#signal.reason : error };
+    this.#aborting.abort();
+    void this.#pool?.stop(this.#failure.error);
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#signal.throwIfAborted();
+  }
+}

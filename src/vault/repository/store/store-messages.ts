@@ -1,0 +1,96 @@
+/**
+ * What the threads of a blob store and its owner say to each other. Plain data
+ * that crosses threads; `store-pool.ts` and `store-worker.ts` speak it.
+ *
+ * @module
+ */
+
+import type { MessagePort } from "node:worker_threads";
+import type { ByteString } from "../../../domain/byte-string.ts";
+import type { ErrorKind } from "../../../domain/error.ts";
+import type { MasterKey, ObjectId, PackedBlob } from "../../../format/restic/model.ts";
+import type { SharedBlobSetParts } from "./shared-blob-set.ts";
+
+/** What a thread is started with. */
+export interface StoreWorkerData {
+  readonly key: MasterKey;
+  readonly chunkerPolynomial: bigint;
+  readonly version: 1 | 2;
+  readonly level: number;
+  readonly known: SharedBlobSetParts;
+  /** Int32: see {@link permitsAt} and {@link abortedAt}. BigInt64 at byte 8: bytes read so far. */
+  readonly control: SharedArrayBuffer;
+  /** Buffers of packs that are stored come back here. */
+  readonly buffers: MessagePort;
+}
+
+/** Word of the control memory: packs that threads may still hand over before one is stored. */
+export const permitsAt = 0;
+/** Word of the control memory: not 0 once nothing more is to be done. */
+export const abortedAt = 1;
+/** Index in the control memory as 64-bit words. */
+export const bytesReadAt = 1;
+export const controlBytes = 16;
+
+/** A part of a file, cut already. */
+export interface Piece {
+  readonly path: ByteString;
+  readonly from: "path" | "image";
+  readonly start: number;
+  /** Of each blob, in order; without gaps from `start` on. */
+  readonly lengths: readonly number[];
+}
+
+/** - `files`: each whole, cut as restic cuts. - `cut`: says where one would be cut. - `piece`: a part, stored. */
+export type StoreWork =
+  | { readonly kind: "files"; readonly paths: readonly ByteString[] }
+  | { readonly kind: "cut"; readonly path: ByteString }
+  | ({ readonly kind: "piece" } & Piece);
+
+/** What became of a file or a piece of one. */
+export type FileOutcome = StoredFile | UnstoredFile;
+
+export interface StoredFile {
+  readonly outcome: "stored";
+  /** Blobs in order. */
+  readonly content: readonly ObjectId[];
+  readonly sizeBytes: number;
+  /** It was not the same before and after it was read. */
+  readonly changed: boolean;
+}
+
+export interface UnstoredFile {
+  readonly outcome: "unstored";
+  readonly problem: "vanished" | "unreadable";
+  readonly message: string;
+}
+
+export interface StoreResult {
+  /** One for each file or piece; of `cut`, its content is empty. */
+  readonly outcomes: readonly FileOutcome[];
+  /** As `file-facts.ts` packs them, for each outcome; zeros where it was not stored. */
+  readonly facts: BigInt64Array<ArrayBuffer>;
+}
+
+export type ToStoreWorker =
+  | { readonly kind: "work"; readonly id: number; readonly work: StoreWork }
+  | { readonly kind: "flush" };
+
+export type FromStoreWorker =
+  | { readonly kind: "done"; readonly id: number; readonly result: StoreResult }
+  /** Chunks found so far, beginning at `start`: the file is still being read. */
+  | {
+      readonly kind: "cuts";
+      readonly id: number;
+      readonly start: number;
+      readonly lengths: readonly number[];
+    }
+  | {
+      readonly kind: "pack";
+      readonly id: ObjectId;
+      readonly blobs: readonly PackedBlob[];
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+    }
+  | { readonly kind: "flushed" }
+  | { readonly kind: "failed"; readonly errorKind: ErrorKind; readonly message: string };

@@ -1,0 +1,126 @@
+/**
+ * A thread that reads, cuts, hashes, compresses and encrypts files into packs, which
+ * it hands over when they are full; see `store-pool.ts`.
+ *
+ * @module
+ */
+
+import { hash } from "node:crypto";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { systemClock } from "../../../domain/clock.ts";
+import { errorText, isBackupError } from "../../../domain/error.ts";
+import type { ObjectId } from "../../../format/restic/model.ts";
+import { SourceFileError } from "../../source-file.ts";
+import { factWords, packFacts } from "./file-facts.ts";
+import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
+import { FileReader, type ReadFile } from "./read-files.ts";
+import { SharedBlobSet } from "./shared-blob-set.ts";
+import {
+  abortedAt,
+  bytesReadAt,
+  type FileOutcome,
+  type FromStoreWorker,
+  permitsAt,
+  type StoreResult,
+  type StoreWork,
+  type StoreWorkerData,
+  type ToStoreWorker,
+} from "./store-messages.ts";
+
+/** Looked at again now and then, in case a wake-up is missed by a thread that is ending. */
+const permitWaitMs = 1_000;
+
+class Aborted extends Error {}
+
+const { key, chunkerPolynomial, version, level, known, control, buffers } = workerData as StoreWorkerData;
+const words = new Int32Array(control);
+const counters = new BigInt64Array(control);
+const blobs = new SharedBlobSet(known);
+const packs = new PackBuilder({ key, type: "data", version, level, takeBuffer, onPack });
+const reader = new FileReader({
+  chunkerPolynomial,
+  save,
+  onBytes: (count) => void Atomics.add(counters, bytesReadAt, BigInt(count)),
+  clock: systemClock,
+});
+let failed = false;
+
+parentPort?.on("message", (message: ToStoreWorker) => {
+  if (failed) return;
+  try {
+    if (message.kind === "flush") {
+      packs.finish();
+      post({ kind: "flushed" });
+    } else {
+      const result = doWork(message.id, message.work);
+      post({ kind: "done", id: message.id, result }, [result.facts.buffer]);
+    }
+  } catch (error) {
+    failed = true;
+    if (error instanceof Aborted) return;
+    const errorKind = isBackupError(error) ? error.kind : "bug";
+    post({ kind: "failed", errorKind, message: errorText(error) });
+  }
+});
+
+function doWork(id: number, work: StoreWork): StoreResult {
+  if (work.kind === "files") return collect(work.paths, (path) => reader.store(path));
+  if (work.kind === "piece") return collect([work], (piece) => reader.storePiece(piece));
+  return collect([work.path], (path) => {
+    return reader.cut(path, (start, lengths) => {
+      post({ kind: "cuts", id, start, lengths });
+      throwIfAborted();
+    });
+  });
+}
+
+function collect<Item>(items: readonly Item[], read: (item: Item) => ReadFile): StoreResult {
+  const outcomes: FileOutcome[] = [];
+  const facts = new BigInt64Array(items.length * factWords);
+  for (const [index, item] of items.entries()) {
+    throwIfAborted();
+    try {
+      const { stored, source } = read(item);
+      outcomes.push(stored);
+      packFacts(facts, index, source.stats);
+    } catch (error) {
+      if (!(error instanceof SourceFileError)) throw error;
+      outcomes.push({ outcome: "unstored", problem: error.problem, message: error.message });
+    }
+  }
+  return { outcomes, facts };
+}
+
+/** Whoever claims a blob adds it to a pack at once; if that fails, so does the whole backup. */
+function save(plain: Uint8Array): ObjectId {
+  throwIfAborted();
+  const raw = hash("sha256", plain, "buffer");
+  const id = raw.toString("hex");
+  if (blobs.claim(raw)) packs.add(id, plain);
+  return id;
+}
+
+function takeBuffer(): ArrayBuffer {
+  const returned = receiveMessageOnPort(buffers);
+  return returned === undefined ? new ArrayBuffer(packBytes) : (returned.message as ArrayBuffer);
+}
+
+/** Memory is bounded here: a thread stands still while too many packs wait to be stored. */
+function onPack(pack: SealedPack): void {
+  for (;;) {
+    throwIfAborted();
+    const permits = Atomics.load(words, permitsAt);
+    if (permits === 0) Atomics.wait(words, permitsAt, 0, permitWaitMs);
+    else if (Atomics.compareExchange(words, permitsAt, permits, permits - 1) === permits) break;
+  }
+  const { id, blobs: contents, bytes } = pack;
+  post({ kind: "pack", id, blobs: contents, buffer: bytes.buffer, length: bytes.length }, [bytes.buffer]);
+}
+
+function throwIfAborted(): void {
+  if (Atomics.load(words, abortedAt) !== 0) throw new Aborted();
+}
+
+function post(message: FromStoreWorker, transfer: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
