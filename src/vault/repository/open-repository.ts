@@ -64,12 +64,19 @@ export async function createRepository(
     id: randomBytes(32).toString("hex"),
     chunkerPolynomial: randomPolynomial(),
   };
+  const box = sealBox(key, encodeConfig(config));
   try {
-    await storage.put(configName, sealBox(key, encodeConfig(config)), signal);
+    await storage.put(configName, box, signal);
   } catch (error) {
-    // Somebody else was faster: a key of ours would open nothing, and mislead restic.
-    if (isBackupError(error, "exists") && isNew) await storage.remove([documentName("keys", keyId)], signal);
-    throw isBackupError(error, "exists") ? alreadyThere(storage, error) : error;
+    if (!isBackupError(error, "exists")) throw error;
+    const there = await readConfig(storage, signal);
+    // An answer was lost, and this was the second try.
+    if (!there.equals(box)) {
+      // A key of ours would open nothing, and mislead restic; unless the faster one took it for its own.
+      const isUsed = openOrUndefined(key, there) !== undefined;
+      if (isNew && !isUsed) await storage.remove([documentName("keys", keyId)], signal);
+      throw alreadyThere(storage, error);
+    }
   }
   return repositoryOf(options, { keyId, key }, config);
 }
