@@ -9,7 +9,9 @@
 import type { Backup } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
 import { chooseSource, chooseSources, chooseType } from "./choose-source.ts";
+import { BackupBrowser } from "./browse/browser.ts";
 import type { ContextProvider } from "./context.ts";
+import type { CopyRequest, CopyResult } from "./copy/copy-requests.ts";
 import { OperationRunner } from "./operation-runner.ts";
 import type {
   BackUpAllRequest,
@@ -56,6 +58,8 @@ import * as verbs from "./verbs.ts";
 export class BackupManager implements AsyncDisposable {
   /** Makes vaults, and looks after repositories: keys, locks, space, repair. */
   readonly maintenance: VaultMaintenance;
+  /** Looks into backups: lists, finds, compares and gives out what is in them. */
+  readonly browse: BackupBrowser;
   readonly #contexts: ContextProvider;
   readonly #runner: OperationRunner;
 
@@ -63,6 +67,7 @@ export class BackupManager implements AsyncDisposable {
   constructor(contexts: ContextProvider, observer?: Observer) {
     this.#contexts = contexts;
     this.#runner = new OperationRunner(contexts, observer);
+    this.browse = new BackupBrowser(this.#runner);
     this.maintenance = new VaultMaintenance(this.#runner);
   }
 
@@ -379,6 +384,26 @@ export class BackupManager implements AsyncDisposable {
   confirmBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
     return this.#runner.run("vault", options, (context, started) =>
       verbs.confirmBackup(context, reference, started),
+    );
+  }
+
+  /**
+   * Copies backups into another vault, of either format, verified as they are read. What is there
+   * already is passed over, so that an interrupted copy is simply started again.
+   *
+   * @throws {BackupError} `invalid-input` if both are the same; `no-space`, `storage-unavailable`, `locked` of the target
+   * @example
+   * ```ts
+   * await using offsite = createBackupManager({ vault: "./offsite" });
+   * const { outcomes } = await manager.copyBackups(offsite);
+   * console.log(outcomes.map(({ backup, outcome }) => `${backup.id}: ${outcome}`));
+   * ```
+   */
+  copyBackups(to: BackupManager, request: CopyRequest = {}): Promise<CopyResult> {
+    return this.#runner.run("vault", request, (context, started) =>
+      to.#runner.run(request.dryRun === true ? "vault" : "create", started, (target) =>
+        verbs.copyBackups(context, target, started),
+      ),
     );
   }
 

@@ -6,6 +6,7 @@
  */
 
 import type * as making from "./back-up.ts";
+import type * as copying from "./copy/copy-backups.ts";
 import type * as finding from "./find-backup.ts";
 import type * as listing from "./list-backups.ts";
 import type * as pinning from "./pin.ts";
@@ -25,6 +26,9 @@ export function lazy<A extends readonly unknown[], T>(
 
 export const backUp: typeof making.backUp = lazy(async () => (await import("./back-up.ts")).backUp);
 export const backUpAll: typeof making.backUpAll = lazy(async () => (await import("./back-up.ts")).backUpAll);
+export const copyBackups: typeof copying.copyBackups = lazy(
+  async () => (await import("./copy/copy-backups.ts")).copyBackups,
+);
 export const findStoredBackup: typeof finding.findStoredBackup = lazy(
   async () => (await import("./find-backup.ts")).findStoredBackup,
 );

@@ -117,25 +117,31 @@ async function* paired(
   after: AsyncGenerator<StoredEntry>,
 ): AsyncGenerator<{ readonly before?: StoredEntry; readonly after?: StoredEntry }> {
   try {
-    let [left, right] = [await before.next(), await after.next()];
-    while (left.done !== true || right.done !== true) {
-      const order =
-        left.done === true
-          ? 1
-          : right.done === true
-            ? -1
-            : compareEntryPaths(left.value.path, right.value.path);
+    let [left, right] = [await nextOf(before), await nextOf(after)];
+    while (left !== undefined || right !== undefined) {
+      const order = orderOf(left, right);
       yield {
-        ...(order <= 0 ? { before: left.value as StoredEntry } : {}),
-        ...(order >= 0 ? { after: right.value as StoredEntry } : {}),
+        ...(order <= 0 && left !== undefined ? { before: left } : {}),
+        ...(order >= 0 && right !== undefined ? { after: right } : {}),
       };
-      if (order <= 0) left = await before.next();
-      if (order >= 0) right = await after.next();
+      if (order <= 0) left = await nextOf(before);
+      if (order >= 0) right = await nextOf(after);
     }
   } finally {
     await before.return(undefined);
     await after.return(undefined);
   }
+}
+
+async function nextOf(entries: AsyncGenerator<StoredEntry>): Promise<StoredEntry | undefined> {
+  const next = await entries.next();
+  return next.done === true ? undefined : next.value;
+}
+
+/** Below 0: the left one comes first; a side that has ended comes last. */
+function orderOf(left: StoredEntry | undefined, right: StoredEntry | undefined): number {
+  if (left === undefined) return 1;
+  return right === undefined ? -1 : compareEntryPaths(left.path, right.path);
 }
 
 class CompareProgress {

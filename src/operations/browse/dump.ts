@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Backup, BackupDatabase } from "../../domain/backup.ts";
-import { byteStringFromText } from "../../domain/byte-string.ts";
+import type { BackupDatabase } from "../../domain/backup.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { BackupReader } from "../../vault/vault.ts";

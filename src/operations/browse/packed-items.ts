@@ -9,7 +9,7 @@ import type { Backup, BackupDatabase } from "../../domain/backup.ts";
 import { asByteString, type ByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import type { PackedItem } from "../../domain/packed-item.ts";
-import type { BackupReader } from "../../vault/vault.ts";
+import type { BackupReader, EntryWithContent } from "../../vault/vault.ts";
 import type { BackupPlace, EntryPlace } from "./backup-path.ts";
 import { fullPath } from "./describe-entry.ts";
 
@@ -64,36 +64,37 @@ async function* entryItems(
 ): AsyncGenerator<PackedItem> {
   const isSelected = (entry: StoredEntry): boolean => place?.relation(entry) !== "elsewhere";
   const firsts = await firstNames(reader, isSelected, hardLinks, signal);
-  let prefixLength: number | undefined = place === undefined ? 0 : undefined;
-  for await (const { entry, content } of reader.contents(isSelected, signal)) {
+  let nameAt: number | undefined = place === undefined ? 0 : undefined;
+  for await (const item of reader.contents(isSelected, signal)) {
     signal.throwIfAborted();
-    const full = fullPath(entry);
     // The first that is selected is the place itself: names begin with its last component.
-    prefixLength ??= full.lastIndexOf("/") + 1;
-    const name = asByteString(full.slice(prefixLength));
-    const first =
-      entry.hardLinkTo === undefined ? undefined : firsts.get(keyOf(entry.root, entry.hardLinkTo));
-    if (first !== undefined) {
-      const { sizeBytes } = first;
-      yield { ...attributesOf(entry), name, sizeBytes, content: reader.read(first, undefined, signal) };
-    } else if (entry.hardLinkTo !== undefined) {
-      const link = fullPath({ root: entry.root, path: entry.hardLinkTo });
-      yield {
-        ...attributesOf(entry),
-        name,
-        sizeBytes: 0,
-        hardLinkTo: asByteString(link.slice(prefixLength)),
-      };
-    } else {
-      yield {
-        ...attributesOf(entry),
-        name,
-        sizeBytes: content === undefined ? 0 : entry.sizeBytes,
-        ...(entry.linkTarget === undefined ? {} : { linkTarget: entry.linkTarget }),
-        ...(content === undefined ? {} : { content }),
-      };
-    }
+    nameAt ??= fullPath(item.entry).lastIndexOf("/") + 1;
+    yield itemOf(item, { reader, firsts, nameAt, signal });
   }
+}
+
+interface Packing {
+  readonly reader: BackupReader;
+  readonly firsts: ReadonlyMap<string, StoredEntry>;
+  /** Where the name of an item begins in its full path. */
+  readonly nameAt: number;
+  readonly signal: AbortSignal;
+}
+
+function itemOf(
+  { entry, content }: EntryWithContent,
+  { reader, firsts, nameAt, signal }: Packing,
+): PackedItem {
+  const { root, kind, mode, uid, gid, mtimeNs, sizeBytes, linkTarget, hardLinkTo } = entry;
+  const nameOf = (path: ByteString): ByteString => asByteString(fullPath({ root, path }).slice(nameAt));
+  const common = { kind, mode, uid, gid, mtimeNs, name: nameOf(entry.path) };
+  if (linkTarget !== undefined) return { ...common, sizeBytes: 0, linkTarget };
+  if (hardLinkTo === undefined) {
+    return content === undefined ? { ...common, sizeBytes: 0 } : { ...common, sizeBytes, content };
+  }
+  const first = firsts.get(keyOf(root, hardLinkTo));
+  if (first === undefined) return { ...common, sizeBytes: 0, hardLinkTo: nameOf(hardLinkTo) };
+  return { ...common, sizeBytes: first.sizeBytes, content: reader.read(first, undefined, signal) };
 }
 
 /**
@@ -123,9 +124,4 @@ async function firstNames(
 
 function keyOf(root: string, path: string): string {
   return `${root}/${path}`;
-}
-
-function attributesOf(entry: StoredEntry): Pick<PackedItem, "kind" | "mode" | "uid" | "gid" | "mtimeNs"> {
-  const { kind, mode, uid, gid, mtimeNs } = entry;
-  return { kind, mode, uid, gid, mtimeNs };
 }

@@ -1,0 +1,135 @@
+/**
+ * Hands the entries of one backup to the writer of another: small files in batches
+ * held in memory, so that the next are read while they are stored; large ones as they pass.
+ *
+ * @module
+ */
+
+import type { Entry, StoredEntry } from "../../domain/entry.ts";
+import { BackupError } from "../../domain/error.ts";
+import type { BackupReader, BackupWriter, EntryWithContent } from "../../vault/vault.ts";
+import { displayEntryPath } from "../../source/tree/entry-path.ts";
+
+/** Larger files are not held whole. */
+const smallBytesMax = 1024 * 1024;
+/** One batch is stored while the next is read: twice this is held. */
+const batchBytesMax = 8 * 1024 * 1024;
+const batchEntriesMax = 1024;
+
+/** @param onRead Told the bytes of content as they are read */
+export async function copyEntries(
+  reader: BackupReader,
+  writer: BackupWriter,
+  onRead: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const batches = new Batches(writer, signal);
+  try {
+    for await (const { entry, content } of reader.contents(() => true, signal)) {
+      signal.throwIfAborted();
+      if (content === undefined) await batches.add(entryOf(entry, undefined), 0);
+      else if (entry.sizeBytes <= smallBytesMax) {
+        const bytes = await readWhole(entry, content, onRead);
+        await batches.add(entryOf(entry, once(bytes)), bytes.length);
+      } else await batches.addAlone(entryOf(entry, counted(content, onRead)));
+    }
+    await batches.flush();
+  } finally {
+    await batches.settled();
+  }
+}
+
+function entryOf(stored: StoredEntry, content: AsyncIterable<Uint8Array> | undefined): Entry {
+  const { sha256: _sha256, contentId: _contentId, ...entry } = stored;
+  return content === undefined ? entry : { ...entry, content: { from: "stream", open: () => content } };
+}
+
+async function readWhole(
+  entry: StoredEntry,
+  content: NonNullable<EntryWithContent["content"]>,
+  onRead: (bytes: number) => void,
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(entry.sizeBytes);
+  let length = 0;
+  for await (const chunk of counted(content, onRead)) {
+    if (length + chunk.length > bytes.length) throw wrongLength(entry);
+    bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  if (length !== bytes.length) throw wrongLength(entry);
+  return bytes;
+}
+
+function wrongLength({ root, path, sizeBytes }: StoredEntry): BackupError {
+  const name = displayEntryPath(root, path);
+  return new BackupError("damaged", `Cannot copy ${name}: it does not have its ${sizeBytes} bytes`);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    onRead(chunk.length);
+    yield chunk;
+  }
+}
+
+/** Entries on their way to a writer, of which one batch at a time is being stored. */
+class Batches {
+  readonly #writer: BackupWriter;
+  readonly #signal: AbortSignal;
+  #entries: Entry[] = [];
+  #bytes = 0;
+  #storing: Promise<void> = Promise.resolve();
+
+  constructor(writer: BackupWriter, signal: AbortSignal) {
+    this.#writer = writer;
+    this.#signal = signal;
+  }
+
+  async add(entry: Entry, bytes: number): Promise<void> {
+    this.#entries.push(entry);
+    this.#bytes += bytes;
+    if (this.#entries.length >= batchEntriesMax || this.#bytes >= batchBytesMax) await this.#start();
+  }
+
+  /** Returns when the entry's stream was read: until then nothing else can be read. */
+  async addAlone(entry: Entry): Promise<void> {
+    await this.flush();
+    this.#entries.push(entry);
+    await this.flush();
+  }
+
+  /** Returns when all that was added is stored. */
+  async flush(): Promise<void> {
+    await this.#start();
+    await this.#storing;
+  }
+
+  /** Returns when nothing runs any more, however it ended. */
+  async settled(): Promise<void> {
+    await this.#storing.catch(() => undefined);
+  }
+
+  async #start(): Promise<void> {
+    await this.#storing;
+    const entries = this.#entries;
+    if (entries.length === 0) return;
+    this.#entries = [];
+    this.#bytes = 0;
+    this.#storing = this.#store(entries);
+    // Its failure is met by whoever adds next.
+    this.#storing.catch(() => undefined);
+  }
+
+  async #store(entries: readonly Entry[]): Promise<void> {
+    const settled = await this.#writer.settle(entries, this.#signal);
+    const added = entries.map((entry, index) => ({ entry, settled: settled[index] === true }));
+    await this.#writer.add(added, this.#signal);
+  }
+}
