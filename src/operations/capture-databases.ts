@@ -29,6 +29,8 @@ export interface CaptureOptions {
   readonly check: Exclude<DatabaseCheck["method"], "not-run">;
   readonly capturer: Pick<DatabaseCapturer, "capture">;
   readonly images: ImagePlace;
+  /** Told of each image that is complete and being checked. */
+  readonly onComplete: (imagePath: string) => void;
   readonly log: RunLog;
 }
 
@@ -58,14 +60,23 @@ export async function captureDatabases(
 
 async function captureOne(
   database: DatabaseSource,
-  { check, capturer, images, log, progress }: CaptureOptions & { readonly progress: CaptureProgress },
+  {
+    check,
+    capturer,
+    images,
+    onComplete,
+    log,
+    progress,
+  }: CaptureOptions & { readonly progress: CaptureProgress },
   signal: AbortSignal,
 ): Promise<CapturedDatabase> {
+  const imagePath = images.newPath();
   const path = byteStringFromText(database.path);
   const outcome = await capturer.capture(
-    { path, imagePath: images.newPath(), trust: "declared", check, busyTimeoutMs },
+    { path, imagePath, trust: "declared", check, busyTimeoutMs },
     (bytesDone, bytesTotal) => progress.update(database, bytesDone, bytesTotal),
     signal,
+    () => onComplete(imagePath),
   );
   if (outcome.outcome === "refused") {
     log.problem({ kind: "unreadable", path: database.path, message: outcome.message });

@@ -114,7 +114,9 @@ async function storeSource(
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
-  const databases = await captureDatabases(databasesOf(job), { check, capturer, images: place, log }, signal);
+  const onComplete = (imagePath: string): void => writer.expectDatabase?.(imagePath, signal);
+  const capturing = { check, capturer, images: place, onComplete, log };
+  const databases = await captureDatabases(databasesOf(job), capturing, signal);
   const images = databases.flatMap(({ image }) => image ?? []);
   const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));
   log.onProblem = (problem) => references.noteProblem(problem);

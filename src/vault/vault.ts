@@ -121,6 +121,12 @@ export interface BackupWriter {
   /** Undefined where a name is made of what was stored: only `finish` knows it then. */
   readonly id: string | undefined;
 
+  /**
+   * Tells of an image that is complete and still being checked, so that the vault may read it
+   * already. It is handed over with `addDatabase`, or never.
+   */
+  expectDatabase?(imagePath: string, signal: AbortSignal): void;
+
   /** Stores a captured database. In a full backup all of them come before the first entry. */
   addDatabase(image: DatabaseImage, signal: AbortSignal): Promise<void>;
 

@@ -44,7 +44,10 @@ async function taskOutput(
 ): Promise<Tasks[TaskName]["output"]> {
   switch (message.kind) {
     case "capture":
-      return await captureLive(message.input, systemClock, reportProgress());
+      return await captureLive(message.input, systemClock, {
+        report: reportProgress(),
+        complete: () => send({ kind: "complete" }),
+      });
     case "check":
       return checkImageFile(message.input.imagePath, message.input.method);
     case "columns":

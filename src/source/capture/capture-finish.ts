@@ -24,15 +24,19 @@ interface FinishedImage {
 /**
  * Finishes an image. In rollback mode it opens read-only, in a read-only folder,
  * for any user, and leaves nothing beside itself. Raw copies are kept to the byte.
+ *
+ * @param complete Told when the bytes are final, before they are checked
  */
 export async function finishImage(
   imagePath: string,
   made: Made,
   checkMethod: "quick_check" | "integrity_check",
+  complete: () => void,
 ): Promise<FinishedImage> {
   const raw = made.method === "raw-copy";
   await using image = await open(imagePath, "r+");
   if (!raw) await writeJournalMode(image, "delete");
+  complete();
   // Started first, awaited last: the disk writes while SQLite reads.
   const synced = image.sync();
   synced.catch(() => undefined);

@@ -18,7 +18,10 @@ async function captureHot(isWritten: boolean): Promise<string> {
     const path = byteStringFromText(folder.path());
     const imagePath = join(folder.scratch, "image.db");
     const wishes = { trust: "declared", check: "quick_check", busyTimeoutMs: 0 } as const;
-    const outcome = await captureLive({ path, imagePath, ...wishes }, systemClock, () => undefined);
+    const outcome = await captureLive({ path, imagePath, ...wishes }, systemClock, {
+      report: () => undefined,
+      complete: () => undefined,
+    });
     return outcome.outcome === "captured" ? outcome.image.method : outcome.reason;
   } finally {
     clearInterval(touching);

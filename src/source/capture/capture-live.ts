@@ -33,11 +33,18 @@ const hotJournalStableMs = 250;
 const hotJournalGraceMs = 2_000;
 const retryMs = 20;
 
+/** Hears of a capture while it is made. */
+export interface CaptureListener {
+  readonly report: (done: number, total: number) => void;
+  /** The image will not change any more; it is being checked. */
+  readonly complete: () => void;
+}
+
 /** Captures, or says why not. @throws {BackupError} `no-space`, and what is not the database's fault */
 export async function captureLive(
   request: CaptureRequest,
   clock: Clock,
-  report: (done: number, total: number) => void,
+  { report, complete }: CaptureListener,
 ): Promise<CaptureOutcome> {
   const deadline = clock.elapsed() + request.busyTimeoutMs;
   const suspicion = new JournalSuspicion(clock);
@@ -45,7 +52,7 @@ export async function captureLive(
     const resolved = resolve(request, clock, deadline, report);
     if ("outcome" in resolved) return resolved;
     const attempt = await attemptOnce(resolved, suspicion);
-    if (attempt.result !== "again") return await conclude(resolved, attempt);
+    if (attempt.result !== "again") return await conclude(resolved, attempt, complete);
     await removeImage(request.imagePath);
     const hot = suspicion.note(resolved, attempt.hotJournal);
     if (clock.elapsed() > deadline + (suspicion.pending ? hotJournalGraceMs : 0)) {
@@ -150,24 +157,25 @@ function attemptPlan(plan: CapturePlan, context: CaptureContext): Promise<Attemp
 async function conclude(
   context: CaptureContext,
   attempt: Exclude<Attempt, { readonly result: "again" }>,
+  complete: () => void,
 ): Promise<CaptureOutcome> {
   const { request } = context;
-  if (attempt.result === "made") return await finish(context, attempt);
+  if (attempt.result === "made") return await finish(context, attempt, complete);
   await removeImage(request.imagePath);
   if (attempt.result === "refused") return refuse(request, attempt.reason, attempt.message);
   if (request.trust === "found") return refuse(request, "not-a-database", attempt.message);
   try {
-    return await finish(context, await captureRaw(context, attempt.message));
+    return await finish(context, await captureRaw(context, attempt.message), complete);
   } catch (error) {
     const failed = attemptFromError(error);
     return refuse(request, "reason" in failed ? failed.reason : "unreadable", String(error));
   }
 }
 
-async function finish(context: CaptureContext, made: Made): Promise<CaptureOutcome> {
+async function finish(context: CaptureContext, made: Made, complete: () => void): Promise<CaptureOutcome> {
   const { request } = context;
   const stat = lookAt(context.path).database ?? context.files.database;
-  const finished = await finishImage(request.imagePath, made, request.check);
+  const finished = await finishImage(request.imagePath, made, request.check, complete);
   await syncFolder(dirname(request.imagePath));
   return {
     outcome: "captured",

@@ -62,6 +62,7 @@ export class DatabaseCapturer implements AsyncDisposable {
   /**
    * Captures one live database. What cannot be captured is an answer, not an error.
    *
+   * @param onComplete - Told when the image is complete and will not change any more, before it is checked.
    * @param onProgress - Bytes done of bytes in all; the total may change while a writer goes on.
    * @throws {BackupError} `exists` if there is a file at `imagePath`, `no-space`, `source-unavailable` if the process died over a declared database
    */
@@ -69,6 +70,7 @@ export class DatabaseCapturer implements AsyncDisposable {
     request: CaptureRequest,
     onProgress: (done: number, total: number) => void,
     signal: AbortSignal,
+    onComplete?: () => void,
   ): Promise<CaptureOutcome> {
     signal.throwIfAborted();
     await refuseExisting(request.imagePath);
@@ -76,7 +78,7 @@ export class DatabaseCapturer implements AsyncDisposable {
       const outcome =
         request.trust === "found"
           ? await this.#captureFound(request, onProgress, signal)
-          : await this.run("capture", request, { progress: onProgress }, signal);
+          : await this.#captureDeclared(request, onProgress, signal, onComplete);
       if (outcome.outcome === "refused") await removeImage(request.imagePath);
       return outcome;
     } catch (error) {
@@ -131,6 +133,16 @@ export class DatabaseCapturer implements AsyncDisposable {
   /** Ends the processes; what they were at fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isLent) await this.#pool[Symbol.asyncDispose]();
+  }
+
+  async #captureDeclared(
+    request: CaptureRequest,
+    progress: (done: number, total: number) => void,
+    signal: AbortSignal,
+    complete: (() => void) | undefined,
+  ): Promise<CaptureOutcome> {
+    const listener = { progress, ...(complete === undefined ? {} : { complete }) };
+    return await this.run("capture", request, listener, signal);
   }
 
   /** A stranger's file can make a process slow or bring it down; both are refusals, for the backup goes on. */

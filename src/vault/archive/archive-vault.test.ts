@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../../domain/clock.ts";
 import { openLocalStorage } from "../../storage/local-storage.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
@@ -84,6 +86,26 @@ test("addDatabase() takes over an image in the staging folder without leaving an
   await writer.finish(summary(), signal);
   assert.deepEqual(await readdir(vault.stagingDirectory ?? ""), []);
   assert.ok((await readFile(join(place.vault, `database/db_backup_${stamp}.db`))).equals(content));
+});
+
+test("addDatabase() records the hash of what is stored, also of an image that was written after it was expected", async () => {
+  for (const changes of [false, true]) {
+    await using place = await openLocalPlace();
+    await using vault = await place.open(machine);
+    const { image } = await makeImage(vault, place.folder);
+    const writer = await vault.begin(beginOptions({ type: "database" }), signal);
+    writer.expectDatabase?.(image.imagePath, signal);
+    if (changes) {
+      await setTimeout(50);
+      const content = await readFile(image.imagePath);
+      content[100] = 0xff;
+      await writeFile(image.imagePath, content);
+    }
+    await writer.addDatabase(image, signal);
+    const { databases } = await writer.finish(summary(), signal);
+    const stored = await readFile(join(place.vault, `database/db_backup_${stamp}.db`));
+    assert.equal(databases[0]?.sha256, createHash("sha256").update(stored).digest("hex"));
+  }
 });
 
 test("addDatabase() refuses an image that is not as large as it is said to be", async () => {

@@ -29,7 +29,7 @@ import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./locks/run-lock.ts";
 import type { RunLocks } from "./locks/run-locks.ts";
 import { mayBeForeign } from "./foreign-names.ts";
-import { storeDatabase } from "./store-database.ts";
+import { type ForeseenHash, foreseeHash, storeDatabase } from "./store-database.ts";
 import { notingTaken } from "./taken-names.ts";
 
 /** Undoing has a signal of its own, because that of the run is often aborted already. */
@@ -57,6 +57,7 @@ export class ArchiveBackupWriter implements BackupWriter {
   /** Those of them that were somebody else's. */
   readonly #taken = new Set<string>();
   readonly #aborting = new AbortController();
+  readonly #foreseen = new Map<string, Promise<ForeseenHash | undefined>>();
   #storing: Promise<void> = Promise.resolve();
   #storingError: { readonly error: unknown } | undefined;
   #archive: Promise<ArchiveWriter> | undefined;
@@ -66,6 +67,12 @@ export class ArchiveBackupWriter implements BackupWriter {
     this.#options = { ...options, storage: notingTaken(options.storage, this.#taken) };
     this.#stamp = options.lock.stamp;
     this.id = backupId(options.begun.type, this.#stamp);
+  }
+
+  /** Hashing fills one core and a check another: they take place at the same time. */
+  expectDatabase(imagePath: string, signal: AbortSignal): void {
+    const either = AbortSignal.any([signal, this.#aborting.signal]);
+    this.#foreseen.set(imagePath, foreseeHash(imagePath, either));
   }
 
   /** Returns when the image is accepted: it is hashed and made durable while files are read; `finish` waits for it. */
@@ -81,7 +88,13 @@ export class ArchiveBackupWriter implements BackupWriter {
       if (this.#storingError !== undefined) return;
       try {
         if (mayBeForeign(file)) await this.#options.lock.announce(file, either);
-        const sha256 = await storeDatabase(this.#options.storage, file, image, either);
+        const sha256 = await storeDatabase(
+          this.#options.storage,
+          file,
+          image,
+          await this.#foreseen.get(image.imagePath),
+          either,
+        );
         this.#databases.push(storedDatabase(image, file, sha256));
       } catch (error) {
         // The vault took it over, and storing may not have begun.
