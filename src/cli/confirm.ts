@@ -9,11 +9,13 @@ import { createInterface } from "node:readline/promises";
 import { BackupError } from "../domain/error.ts";
 import type { CommandContext } from "./command.ts";
 
+const plainHint = "Add --yes to go on without being asked, or --dry-run to see what would change.";
+
 /** @throws {BackupError} `invalid-input` where standard input is no terminal */
-export function refuseWithoutAnswer(context: CommandContext): void {
+export function refuseWithoutAnswer(context: CommandContext, hint: string = plainHint): void {
   if (context.io.stdin.isTTY === true) return;
   throw new BackupError("invalid-input", "Cannot ask for confirmation: standard input is not a terminal", {
-    hint: "Add --yes to go on without being asked, or --dry-run to see what would change.",
+    hint,
   });
 }
 

@@ -9,6 +9,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { backupTypes } from "../domain/backup.ts";
 import { BackupError, errorText } from "../domain/error.ts";
 import { parseWait } from "../domain/units.ts";
+import type { ReadData } from "../operations/vault-requests.ts";
 
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
@@ -75,6 +76,23 @@ export function momentMs(value: string, nowMs: number, endOfDay: boolean): numbe
 
 function unreadable(message: string, hint: string, cause?: unknown): BackupError {
   return new BackupError("invalid-input", message, { hint, cause });
+}
+
+const byteUnits: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12 };
+
+/** Which part of a repository's data is read: `1/5`, `2.5%`, or `1G` (also `K`, `M`, `T`). */
+export function dataSubset(value: string): Exclude<ReadData, "none" | "all"> {
+  const share = /^(\d{1,6})\/(\d{1,6})$/.exec(value);
+  if (share !== null) {
+    const [part, of] = [Number(share[1]), Number(share[2])];
+    if (part >= 1 && part <= of) return { part, of };
+  }
+  const percent = Number(/^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value)?.[1]);
+  if (percent > 0 && percent <= 100) return { percent };
+  const size = /^(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)B?$/i.exec(value);
+  const bytes = size === null ? 0 : Math.round(Number(size[1]) * byteUnits[size[2]!.toUpperCase()]!);
+  if (bytes >= 1) return { bytes };
+  throw new InvalidArgumentError("Wanted for example 1/5, 2.5% or 1G.");
 }
 
 /** `--type`, as every command that looks at backups takes it. */

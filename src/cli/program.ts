@@ -64,7 +64,7 @@ function addGlobalOptions(program: Command): void {
     .option("-s, --storage <dir>", "folder of files to protect; repeatable", collectFilled)
     .option("--vault <dir>", "where backups are kept (default: backups, or as configured)", filled)
     .option("-p, --password-file <file>", "holds the password of a repository vault", filled)
-    .option("--password-command <command>", "shell command that prints the password instead", filled)
+    .option("--password-command <cmd>", "shell command that prints the password instead", filled)
     .option("-c, --config <file>", "configuration (default: vertex-backup.yaml, if it is there)", filled)
     .option("--source <name>", "the app that is meant, where several are configured", filled)
     .option("--lock-wait <duration>", "how long to wait for another run (default: 10m)", waitMs)

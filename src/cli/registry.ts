@@ -22,6 +22,11 @@ export const commandRegistry: readonly CommandEntry[] = [
     load: async () => (await import("./commands/demo.ts")).demoCommand,
   },
   {
+    name: "init",
+    summary: "Make a vault: an encrypted repository, or plain archives",
+    load: async () => (await import("./commands/init.ts")).initCommand,
+  },
+  {
     name: "create",
     summary: "Make a backup of a live database, a folder of files, or both",
     load: async () => (await import("./commands/create.ts")).createCommand,
@@ -57,6 +62,11 @@ export const commandRegistry: readonly CommandEntry[] = [
     load: async () => (await import("./commands/rotate.ts")).rotateCommand,
   },
   {
+    name: "prune",
+    summary: "Free the space of a repository that no backup needs",
+    load: async () => (await import("./commands/prune.ts")).pruneCommand,
+  },
+  {
     name: "pin",
     summary: "Keep a backup from being rotated away",
     load: async () => (await import("./commands/pin.ts")).pinCommand,
@@ -70,6 +80,26 @@ export const commandRegistry: readonly CommandEntry[] = [
     name: "confirm",
     summary: "Say that a suspect backup is as it should be, so that rotation goes on",
     load: async () => (await import("./commands/confirm.ts")).confirmCommand,
+  },
+  {
+    name: "key",
+    summary: "List, add, remove and change the passwords of a repository",
+    load: async () => (await import("./commands/key.ts")).keyCommand,
+  },
+  {
+    name: "recovery-kit",
+    summary: "Print the page that brings a repository's backups back without this program",
+    load: async () => (await import("./commands/recovery-kit.ts")).recoveryKitCommand,
+  },
+  {
+    name: "repair",
+    summary: "Make a repository's index again, or its damaged backups restorable",
+    load: async () => (await import("./commands/repair.ts")).repairCommand,
+  },
+  {
+    name: "unlock",
+    summary: "Remove the locks that killed runs left in a repository",
+    load: async () => (await import("./commands/unlock.ts")).unlockCommand,
   },
   {
     name: "completion",

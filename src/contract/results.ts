@@ -7,6 +7,16 @@
 import { z } from "zod";
 import { backupSchema, backupTypeSchema, problemSchema } from "./backup.ts";
 import { errorBodySchema } from "./error.ts";
+import {
+  createdVaultSchema,
+  damageSchema,
+  keysSchema,
+  pruneSchema,
+  recoveryKitSchema,
+  repairSchema,
+  repositoryFindingsSchema,
+  unlockSchema,
+} from "./vault.ts";
 
 const list = <T extends z.ZodType>(item: T): z.ZodReadonly<z.ZodArray<T>> => z.array(item).readonly();
 
@@ -23,6 +33,7 @@ const rotationSchema = z
     removed: list(z.string()).describe("ids; with dry_run those that would go"),
     freed_bytes: z.number().describe("0 in a repository, where prune frees the space"),
     awaits_prune: z.boolean().describe("the space is only freed by prune"),
+    pruned: pruneSchema.exactOptional().describe("with --prune: what was freed"),
     held: list(z.string()).describe("sentences: where rotation waits because of a suspect backup"),
   })
   .meta({ id: "Rotation" });
@@ -84,13 +95,7 @@ const reportSchema = z.object({
   id: z.string(),
   ok: z.boolean(),
   unverified: z.boolean().describe("there are no checksums to compare with"),
-  damages: list(
-    z.object({
-      object: z.string().describe("file in the vault"),
-      path: z.string().exactOptional().describe("path inside it, where one entry is concerned"),
-      message: z.string(),
-    }),
-  ),
+  damages: list(damageSchema),
   bytes_read: z.number(),
   entries_checked: z.int(),
   databases_checked: z.int(),
@@ -132,7 +137,13 @@ export type ResultName =
   | "unpin"
   | "confirm"
   | "demo"
-  | "completion";
+  | "completion"
+  | "init"
+  | "key"
+  | "prune"
+  | "recovery-kit"
+  | "repair"
+  | "unlock";
 
 /** The schema of each command's document. */
 export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
@@ -143,7 +154,13 @@ export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
     open_by_hand: list(z.string()).describe("shell commands that work without this program"),
   }),
   stats: statsSchema,
-  verify: z.object({ ok: z.boolean(), reports: list(reportSchema) }),
+  verify: z.object({
+    ok: z.boolean(),
+    reports: list(reportSchema),
+    repository: repositoryFindingsSchema
+      .exactOptional()
+      .describe("what was found of a repository that was checked as a whole"),
+  }),
   restore: z.object({
     plan: planSchema.nullable().describe("what would change; null with --undo and --discard"),
     restored: restoredSchema.nullable().describe("null with --dry-run, --undo and --discard"),
@@ -157,6 +174,12 @@ export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
   pin: oneBackupSchema,
   unpin: oneBackupSchema,
   confirm: oneBackupSchema,
+  init: createdVaultSchema,
+  key: keysSchema,
+  prune: pruneSchema,
+  "recovery-kit": recoveryKitSchema,
+  repair: repairSchema,
+  unlock: unlockSchema,
   demo: z.object({
     ok: z.boolean(),
     folder: z.string().nullable().describe("where everything was left with --keep, else null"),

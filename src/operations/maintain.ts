@@ -26,7 +26,7 @@ import type {
 const defaultMaxUnusedPercent = 5;
 
 /** A recovery kit is one page. */
-const sourcesMax = 20;
+const kindsMax = 20;
 
 /** What is to be said of a vault that was just made. */
 export async function describeNewVault(
@@ -105,17 +105,21 @@ export async function gatherRecoveryFacts(
   const maintenance = requireMaintenance(context, "kit");
   const { vault, machine, clock, passwordPlace, toolVersion } = context;
   const keys = await maintenance.keys.list(signal);
-  // restic's own snapshots carry no tag that names an app.
-  const own = (await vault.list(signal)).filter((backup) => backup.neverRemoved !== true);
-  const sources = Array.from(new Set(own.map((backup) => backup.source)))
-    .sort()
-    .slice(0, sourcesMax);
+  const newest = new Map<string, RecoveryFacts["newest"][number]>();
+  for (const { source, type, safety, neverRemoved } of await vault.list(signal)) {
+    // restic's own snapshots carry no tag that names an app.
+    if (!safety && neverRemoved !== true) newest.set(`${source} ${type}`, { source, type });
+  }
   return {
     vault: vault.location,
     host: machine.owner.host,
     madeAtMs: clock.now(),
     repositoryId: maintenance.repositoryId,
-    ...{ keys, passwordPlace, sources, toolVersion },
+    newest: Array.from(newest.keys())
+      .sort()
+      .slice(0, kindsMax)
+      .map((kind) => newest.get(kind)!),
+    ...{ keys, passwordPlace, toolVersion },
   };
 }
 

@@ -10,7 +10,7 @@ import type { Backup, BackupType, Problem } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
 import type { RetentionDecision, RetentionRules } from "../domain/retention.ts";
 import type { Damage } from "../vault/vault.ts";
-import type { ReadData } from "./vault-requests.ts";
+import type { PruneResult, ReadData } from "./vault-requests.ts";
 
 /** One app: its databases and its folders of files. */
 export interface Source {
@@ -112,6 +112,8 @@ export interface RotateRequest extends RunOptions {
   /** Instead of the configured rules. */
   readonly rules?: RetentionRules;
   readonly dryRun?: boolean;
+  /** Also free the space, which only repositories need. Not together with a dry run. */
+  readonly prune?: boolean;
 }
 
 export type RotationDecision = RetentionDecision<Backup>;
@@ -123,6 +125,8 @@ export interface RotateResult {
   readonly freedBytes: number;
   /** Is the space only freed by a prune? So in repositories. */
   readonly awaitsPrune: boolean;
+  /** With `prune`: what was freed. */
+  readonly pruned?: PruneResult;
   readonly dryRun: boolean;
   /** Sources and types for which rotation holds because of a suspect backup, as sentences. */
   readonly held: readonly string[];

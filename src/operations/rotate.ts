@@ -9,20 +9,35 @@
 import type { Backup } from "../domain/backup.ts";
 import { checkRetentionRules, planRetention } from "../domain/retention.ts";
 import type { OperationContext } from "./context.ts";
+import { pruneVault } from "./maintain.ts";
+import { requireMaintenance } from "./require-maintenance.ts";
 import type { RotateRequest, RotateResult, Started } from "./requests.ts";
 
 /**
  * A dry run takes no lock and works on a read-only vault too.
  *
- * @throws {BackupError} `invalid-input` for rules that keep nothing, `locked`
+ * @throws {BackupError} `invalid-input` for rules that keep nothing; `unsupported` for a prune
+ *   where nothing needs one; `locked`
  */
 export async function rotateBackups(
   context: OperationContext,
   request: Started<RotateRequest>,
 ): Promise<RotateResult> {
-  const { signal, observer } = request;
   checkRetentionRules(request.rules ?? context.retention);
-  if (request.dryRun === true) return plan(context, request, await context.vault.list(signal));
+  // Before anything is removed.
+  if (request.prune === true) requireMaintenance(context, "prune");
+  if (request.dryRun === true) return plan(context, request, await context.vault.list(request.signal));
+  const result = await removeBackups(context, request);
+  if (request.prune !== true) return result;
+  const { signal, observer } = request;
+  return { ...result, pruned: await pruneVault(context, { signal, observer }) };
+}
+
+async function removeBackups(
+  context: OperationContext,
+  request: Started<RotateRequest>,
+): Promise<RotateResult> {
+  const { signal, observer } = request;
   observer.progress({ phase: "lock", bytesDone: 0, itemsDone: 0 });
   return await context.vault.exclusively(
     async (remover) => {

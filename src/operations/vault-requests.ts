@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { BackupType } from "../domain/backup.ts";
 import type {
   CheckOptions,
   PrunePlan,
@@ -83,8 +84,8 @@ export interface RecoveryFacts {
   readonly keys: readonly VaultKey[];
   /** Where the password is kept, for people; never the password. */
   readonly passwordPlace: string;
-  /** Names of the apps that have backups here, at most 20. */
-  readonly sources: readonly string[];
+  /** Apps and types of which there are backups, the first 20. */
+  readonly newest: readonly { readonly source: string; readonly type: BackupType }[];
   readonly toolVersion: string;
 }
 

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -341,6 +350,9 @@ async function prepareExamples(sandbox: CliSandbox): Promise<void> {
   const made = readdirSync("backups/database").find((file) => file.endsWith(".db"))!;
   copyFileSync(join("backups/database", made), "backups/database/db_backup_20240101_120000.db");
   await sandbox.run("create");
+  for (const name of ["password", "second", "third"]) {
+    writeFileSync(name, `${name} geheim\n`, { mode: 0o600 });
+  }
 }
 
 test("every example that help shows runs as it stands", async () => {

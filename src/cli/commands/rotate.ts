@@ -7,10 +7,13 @@
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { BackupType } from "../../domain/backup.ts";
 import type { RetentionRules } from "../../domain/retention.ts";
+import type { RotateResult } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
 import { positiveInteger, typeOption } from "../option-values.ts";
+import { pruneSummary } from "../render/prune.ts";
 import { decisionTable, rotationSummary } from "../render/rotation.ts";
+import { samePlace } from "../render/same-place.ts";
 
 interface RotateOptions {
   readonly type?: BackupType;
@@ -22,6 +25,7 @@ interface RotateOptions {
   readonly keepYearly?: number;
   readonly keepWithin?: string;
   readonly dryRun?: boolean;
+  readonly prune?: boolean;
 }
 
 /** The command as the registry lists it. */
@@ -31,6 +35,10 @@ export const rotateCommand: CommandModule = {
     { line: "vertex-backup rotate", text: "by the configured rules, else 7 last + 14 daily + 8 weekly" },
     { line: "vertex-backup rotate --keep-last 7 --keep-daily 14 --keep-monthly 12", text: "by these rules" },
     { line: "vertex-backup rotate --type database --keep-within 1m", text: "database backups of one month" },
+    {
+      line: "vertex-backup rotate --prune --vault repository --password-file password",
+      text: "and free the space of a repository",
+    },
   ],
   define: (command, run) => {
     command
@@ -46,6 +54,7 @@ export const rotateCommand: CommandModule = {
       .option("--keep-monthly <n>", "the same for months", positiveInteger)
       .option("--keep-yearly <n>", "the same for years", positiveInteger)
       .option("--keep-within <age>", "keep everything younger, e.g. 1y5m7d2h (m is months)")
+      .option("--prune", "also free the space, where the vault is a repository")
       .option("-n, --dry-run", "remove nothing, show what would go and why")
       .action((options: RotateOptions) => run((context) => rotate(context, options)));
   },
@@ -60,17 +69,30 @@ async function rotate(context: CommandContext, options: RotateOptions): Promise<
     ...(options.type === undefined ? {} : { type: options.type }),
     ...(rules === undefined ? {} : { rules }),
     dryRun: options.dryRun === true,
+    prune: options.prune === true,
   });
   context.progress.clear();
   const { output } = context;
+  const { palette } = output;
+  const { pruned } = result;
   const text = (): string[] => {
-    const table = decisionTable(result, context.io.clock.now(), output.width, output.palette);
+    const table = decisionTable(result, context.io.clock.now(), output.width, palette);
     const wanted = result.dryRun || context.options.verbose === true;
-    return [...(wanted ? table : []), ...rotationSummary(result, output.palette)];
+    return [
+      ...(wanted ? table : []),
+      ...rotationSummary(result, palette),
+      ...(pruned === undefined ? pruneHint(context, result) : [pruneSummary(pruned, palette)]),
+    ];
   };
   if (result.dryRun) output.answer(() => toSnakeCase(result), text);
   else output.report(() => toSnakeCase(result), text);
   return result.held.length > 0 ? exitCodeIncomplete : 0;
+}
+
+/** In a repository rotation frees nothing by itself. */
+function pruneHint({ options }: CommandContext, result: RotateResult): string[] {
+  if (!result.awaitsPrune || result.dryRun || result.removed.length === 0) return [];
+  return [`Free the space with: ${samePlace("prune", options)}`];
 }
 
 /** The rules of the command line; undefined where none is given and the configured ones hold. */

@@ -8,19 +8,28 @@ import { Option } from "commander";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { BackupType } from "../../domain/backup.ts";
 import { BackupError } from "../../domain/error.ts";
-import { formatBytes, formatQuantity } from "../../domain/units.ts";
+import { formatBytes, formatCount, formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
-import type { VerifiedBackup, VerifyRequest, VerifyResult } from "../../operations/requests.ts";
+import type {
+  RepositoryFindings,
+  VerifiedBackup,
+  VerifyRequest,
+  VerifyResult,
+} from "../../operations/requests.ts";
+import type { ReadData } from "../../operations/vault-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { type ExitCode, exitCodeOfKind } from "../exit-codes.ts";
-import { typeOption } from "../option-values.ts";
+import { dataSubset, typeOption } from "../option-values.ts";
+import { damageLines } from "../render/damage.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
 
 interface VerifyOptions {
   readonly type?: BackupType;
-  readonly depth: "stored" | "content";
+  readonly depth?: "stored" | "content";
   readonly all?: boolean;
+  readonly readData?: boolean;
+  readonly readDataSubset?: ReadData;
 }
 
 /** The command as the registry lists it. */
@@ -29,6 +38,14 @@ export const verifyCommand: CommandModule = {
     { line: "vertex-backup verify", text: "the newest backup" },
     { line: "vertex-backup verify --all --depth stored", text: "sizes and checksums of every backup" },
     { line: "vertex-backup verify latest --type database", text: "the newest database backup" },
+    {
+      line: "vertex-backup verify --all --vault repository --password-file password",
+      text: "whether a repository has all that its backups need",
+    },
+    {
+      line: "vertex-backup verify --read-data-subset 1/7 --vault repository --password-file password",
+      text: "a seventh of its data: one for each day of the week",
+    },
   ],
   define: (command, run) => {
     command
@@ -37,12 +54,16 @@ export const verifyCommand: CommandModule = {
       .addOption(
         new Option(
           "--depth <depth>",
-          "stored: sizes and checksums; content: also every file's own hash, and databases opened and checked",
-        )
-          .choices(["stored", "content"])
-          .default("content"),
+          "stored: sizes and checksums; content: also every file's own hash, and databases opened and checked (default: content; stored for all backups of a repository)",
+        ).choices(["stored", "content"]),
       )
       .option("--all", "every backup of the vault")
+      .option("--read-data", "every backup, and of a repository every byte of it")
+      .option(
+        "--read-data-subset <part>",
+        "read a part of a repository's data: 1/5 (the first fifth), 2.5% or 1G of it at random",
+        dataSubset,
+      )
       .action((reference: string | undefined, options: VerifyOptions) =>
         run((context) => verify(context, reference, options)),
       );
@@ -54,19 +75,17 @@ async function verify(
   reference: string | undefined,
   options: VerifyOptions,
 ): Promise<ExitCode> {
-  if (options.all === true && (reference !== undefined || options.type !== undefined)) {
-    throw new BackupError("invalid-input", "Cannot verify: --all together with one backup or a type", {
-      hint: "Leave out --all, or name nothing else.",
-    });
-  }
+  const readData = checkUse(reference, options);
   const { manager } = await context.openManager();
   await using _closing = manager;
-  const backup =
-    options.all === true ? undefined : await namedBackup(context, manager, reference, options.type);
+  const isWhole = options.all === true || (readData !== undefined && reference === undefined);
+  const backup = isWhole ? undefined : await namedBackup(context, manager, reference, options.type);
   const request: VerifyRequest = {
     ...operationOptions(context),
-    depth: options.depth,
+    ...(options.depth === undefined ? {} : { depth: options.depth }),
     ...(backup === undefined ? {} : { backup }),
+    // One backup is read in full anyway.
+    ...(readData === undefined || !isWhole ? {} : { readData }),
   };
   const result = await manager.verifyBackup(request);
   context.progress.clear();
@@ -75,6 +94,27 @@ async function verify(
   if (result.ok) context.output.report(document, text);
   else context.output.answer(document, text);
   return result.ok ? 0 : exitCodeOfKind.damaged;
+}
+
+/** What is to be read of a repository, once it is clear that the options make sense together. */
+function checkUse(reference: string | undefined, options: VerifyOptions): ReadData | undefined {
+  const { all, type, depth, readDataSubset } = options;
+  const one = reference !== undefined || type !== undefined;
+  if (all === true && one) {
+    throw usage("--all together with one backup or a type", "Leave out --all, or name nothing else.");
+  }
+  if (readDataSubset !== undefined && one) {
+    throw usage("--read-data-subset together with one backup", "A backup is always read in full.");
+  }
+  const readData = options.readData === true ? "all" : readDataSubset;
+  if (readData !== undefined && (depth === "stored" || (readDataSubset !== undefined && options.readData))) {
+    throw usage("options that read different parts", "Name one of --depth, --read-data, --read-data-subset.");
+  }
+  return readData;
+}
+
+function usage(state: string, hint: string): BackupError {
+  return new BackupError("invalid-input", `Cannot verify: ${state}`, { hint });
 }
 
 async function namedBackup(
@@ -90,13 +130,32 @@ async function namedBackup(
 
 /** One line a backup, each damage below it, and a last line that says it all. */
 export function renderVerification(result: VerifyResult, palette: Palette): string[] {
-  const lines = result.reports.flatMap((report) => reportLines(report, palette));
   const bad = result.reports.filter((report) => !report.ok).length;
   const total = formatQuantity(result.reports.length, "backup");
-  const verdict = result.ok
-    ? palette.green(`${total} verified, no damage`)
-    : palette.red(`${bad} of ${total} damaged`);
-  return [...lines, verdict];
+  const lines =
+    result.repository === undefined
+      ? result.reports.flatMap((report) => reportLines(report, palette))
+      : repositoryLines(result, result.repository, palette);
+  if (result.ok) return [...lines, palette.green(`${total} verified, no damage`)];
+  const verdict = bad > 0 ? `${bad} of ${total} damaged` : "damaged, but no backup is known to need what is";
+  return [...lines, palette.red(verdict)];
+}
+
+function repositoryLines(
+  { reports }: VerifyResult,
+  { damages, notes, packsRead, packsTotal, bytesRead }: RepositoryFindings,
+  palette: Palette,
+): string[] {
+  const bad = reports.filter((report) => !report.ok).map((report) => safeText(report.id));
+  const packs = formatQuantity(packsTotal, "pack");
+  return [
+    packsRead === 0
+      ? `Structure of ${packs} checked; --read-data also reads what is in them`
+      : `Structure of ${packs} checked, ${formatCount(packsRead)} read in full, ${formatBytes(bytesRead)}`,
+    ...damageLines(damages, palette),
+    ...notes.map((note) => palette.yellow(`  note: ${safeText(note)}`)),
+    ...(bad.length === 0 ? [] : [palette.red("Cannot be restored in full:"), ...bad.map((id) => `  ${id}`)]),
+  ];
 }
 
 function reportLines(report: VerifiedBackup, palette: Palette): string[] {
@@ -110,9 +169,5 @@ function reportLines(report: VerifiedBackup, palette: Palette): string[] {
       ? palette.yellow("readable, but it has no checksums to compare with")
       : palette.green("ok")
     : palette.red("damaged");
-  const damages = report.damages.map(({ object, path, message }) => {
-    const place = path === undefined ? safeText(object) : `${safeText(object)}: ${safeText(path)}`;
-    return palette.red(`  ${place}: ${safeText(message)}`);
-  });
-  return [`${safeText(report.id)}: ${verdict} (${read} read)`, ...damages];
+  return [`${safeText(report.id)}: ${verdict} (${read} read)`, ...damageLines(report.damages, palette)];
 }

@@ -45,10 +45,11 @@ export function decisionTable(
 export function rotationSummary(result: RotateResult, palette: Palette): string[] {
   const kept = result.decisions.filter((decision) => decision.keep).length;
   const removed = formatQuantity(result.removed.length, "backup");
-  const freed = formatBytes(result.freedBytes);
-  const verb = result.dryRun ? `${removed} would be removed, ${freed}` : `${removed} removed, ${freed}`;
+  const verb = result.dryRun ? "would be removed" : "removed";
+  // In a repository nobody knows before a prune.
+  const freed = result.awaitsPrune ? "" : `, ${formatBytes(result.freedBytes)} freed`;
   return [
-    `${verb} freed; ${kept} stay`,
+    `${removed} ${verb}${freed}; ${kept} stay`,
     ...result.held.map((sentence) => palette.yellow(safeText(sentence))),
   ];
 }

@@ -1,0 +1,124 @@
+/**
+ * `repair`: makes the index of a repository again, or rewrites backups without what is
+ * lost. Exit code 3 where something could not be repaired.
+ *
+ * @module
+ */
+
+import { Argument } from "commander";
+import { toSnakeCase } from "../../contract/snake-case.ts";
+import { BackupError } from "../../domain/error.ts";
+import { formatQuantity } from "../../domain/units.ts";
+import type { BackupManager } from "../../operations/backup-manager.ts";
+import type { RepairBackupsReport, RepairIndexReport } from "../../operations/vault-requests.ts";
+import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
+import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
+import { damageLines } from "../render/damage.ts";
+import type { Palette } from "../render/palette.ts";
+import { safeText } from "../render/safe-text.ts";
+import { samePlace } from "../render/same-place.ts";
+
+const targets = ["index", "backups"] as const;
+type Target = (typeof targets)[number];
+
+/** The command as the registry lists it. */
+export const repairCommand: CommandModule = {
+  examples: [
+    {
+      line: "vertex-backup repair index --vault repository --password-file password",
+      text: "when verify says that packs and index do not agree",
+    },
+    {
+      line: "vertex-backup repair backups --dry-run --vault repository --password-file password",
+      text: "what would be lost",
+    },
+    {
+      line: "vertex-backup repair backups --vault repository --password-file password",
+      text: "make damaged backups restorable again, without what is lost",
+    },
+  ],
+  define: (command, run) => {
+    command
+      .addArgument(new Argument("<what>", "what to repair").choices(targets))
+      .option("-n, --dry-run", "change nothing, show what repair backups would lose")
+      .action((what: Target, options: { readonly dryRun?: boolean }) =>
+        run((context) => repair(context, what, options.dryRun === true)),
+      );
+  },
+};
+
+async function repair(context: CommandContext, what: Target, dryRun: boolean): Promise<ExitCode> {
+  if (dryRun && what === "index") {
+    throw new BackupError("invalid-input", "Cannot repair the index: it has no dry run", {
+      hint: "Making it again loses nothing; verify says whether it is needed.",
+    });
+  }
+  const { manager } = await context.openManager();
+  await using _closing = manager;
+  const outcome = await work(context, manager, what, dryRun);
+  context.progress.clear();
+  const { output } = context;
+  const { index = null, backups = null } = outcome;
+  const document = (): unknown => toSnakeCase({ index, backups });
+  const text = (): string[] => [
+    ...(index === null ? [] : indexLines(index, output.palette)),
+    ...(backups === null ? [] : backupsLines(context, backups)),
+  ];
+  const code = exitCodeOf(outcome);
+  if (dryRun || code !== 0) output.answer(document, text);
+  else output.report(document, text);
+  return code;
+}
+
+interface Outcome {
+  readonly index?: RepairIndexReport;
+  readonly backups?: RepairBackupsReport;
+}
+
+async function work(
+  context: CommandContext,
+  { maintenance }: BackupManager,
+  what: Target,
+  dryRun: boolean,
+): Promise<Outcome> {
+  const run = operationOptions(context);
+  return what === "index"
+    ? { index: await maintenance.repairIndex(run) }
+    : { backups: await maintenance.repairBackups({ ...run, dryRun }) };
+}
+
+function exitCodeOf({ index, backups }: Outcome): ExitCode {
+  const left = (index?.unreadable.length ?? 0) + (backups?.hopeless.length ?? 0);
+  return left > 0 ? exitCodeIncomplete : 0;
+}
+
+function indexLines(report: RepairIndexReport, palette: Palette): string[] {
+  const { packsRead, packsAdded, packsGone, unreadable } = report;
+  const added = `${formatQuantity(packsAdded, "pack")} added`;
+  const gone = `${formatQuantity(packsGone, "pack")} that are gone left out`;
+  return [
+    palette.green(`Index made again: ${formatQuantity(packsRead, "pack")} read, ${added}, ${gone}`),
+    ...(unreadable.length === 0
+      ? []
+      : [
+          palette.red(`${formatQuantity(unreadable.length, "pack")} cannot be read:`),
+          ...damageLines(unreadable, palette),
+        ]),
+  ];
+}
+
+function backupsLines({ output, options }: CommandContext, report: RepairBackupsReport): string[] {
+  const { rewritten, hopeless, lost, dryRun } = report;
+  const { palette } = output;
+  if (rewritten.length + hopeless.length === 0) return [palette.green("No backup needs a repair.")];
+  const would = dryRun ? "would be " : "";
+  return [
+    `${formatQuantity(rewritten.length, "backup")} ${would}rewritten without what is lost:`,
+    ...rewritten.map((id) => `  ${safeText(id)}`),
+    ...(hopeless.length === 0
+      ? []
+      : [palette.red("Nothing can be restored of:"), ...hopeless.map((id) => `  ${safeText(id)}`)]),
+    ...(lost.length === 0 ? [] : [palette.yellow("Lost:"), ...damageLines(lost, palette)]),
+    ...(dryRun ? [] : [`Check it with: ${samePlace("verify --read-data", options)}`]),
+  ];
+}
