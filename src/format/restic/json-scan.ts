@@ -8,13 +8,19 @@
  */
 
 import type { ByteString } from "../../domain/byte-string.ts";
-import { asByteString, byteStringFromText } from "../../domain/byte-string.ts";
+import { asByteString, byteStringFromText, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { ObjectId } from "./model.ts";
 import { parseTime } from "./times.ts";
 
 /** Values nobody knows may be nested as deep as this, more than any document needs. */
 const depthMax = 64;
+
+/**
+ * No longer document is read: text in JavaScript ends a little later. A directory of a
+ * million entries needs 400 MB.
+ */
+const documentBytesMax = 500 * 1024 * 1024;
 
 const uint64Max = 18_446_744_073_709_551_615n;
 /** Numbers of so many digits are exact in a double. */
@@ -47,8 +53,11 @@ export class JsonScanner {
   /** @param what names the document in messages: "a tree" */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#text = this.#bytes.toString("latin1");
     this.#what = what;
+    if (bytes.length > documentBytesMax) {
+      throw new BackupError("unsupported", `Cannot read ${what}: it has ${bytes.length} bytes`);
+    }
+    this.#text = this.#bytes.toString("latin1");
   }
 
   /** The error to throw for what is wrong here. */
@@ -111,7 +120,8 @@ export class JsonScanner {
 
   /** A string as text; bytes that are not UTF-8 become U+FFFD, as in Go. */
   takeText(): string {
-    return Buffer.from(this.takeString(), "latin1").toString("utf8");
+    const bytes = this.takeString();
+    return byteStringToUtf8(bytes) ?? Buffer.from(bytes, "latin1").toString("utf8");
   }
 
   /** A time, as nanoseconds since 1970. */
@@ -138,7 +148,7 @@ export class JsonScanner {
     const start = this.#skipSpace();
     const end = this.#endOfDigits(start);
     let value = 0;
-    for (let i = start; i < end; i++) value = value * 10 + this.#text.charCodeAt(i) - 48;
+    for (let i = start; i < end; i++) value = value * 10 + (this.#text.charCodeAt(i) - 48);
     if (value > max) throw this.damaged("a number that is too large");
     this.#at = end;
     return value;

@@ -18,6 +18,10 @@ const dateSecondsMax = 8_640_000_000_000;
 const secondsMax = 4_000_000_000_000_000;
 
 const twoDigits: readonly string[] = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, "0"));
+const minutesOfDay: readonly string[] = Array.from(
+  { length: 1440 },
+  (_, n) => `T${twoDigits[Math.floor(n / 60)]}:${twoDigits[n % 60]}:`,
+);
 
 /**
  * The time in the zone this process lives in (`TZ`). Years before 0 and after 9999 become
@@ -43,10 +47,9 @@ function formatSeconds(seconds: number, nanos: number): string {
   const rest = local - days * daySeconds;
   const date = formatDate(days);
   if (date === undefined) return formatSeconds(clampYear(days) * daySeconds + rest - offset, nanos);
-  const hours = Math.floor(rest / 3600);
-  const minutes = Math.floor(rest / 60) % 60;
-  const time = `${twoDigits[hours]}:${twoDigits[minutes]}:${twoDigits[rest % 60]}`;
-  return `${date}T${time}${formatFraction(nanos)}${formatOffset(offset)}`;
+  const minute = Math.floor(rest / 60);
+  const time = `${minutesOfDay[minute]}${twoDigits[rest - minute * 60]}`;
+  return `${date}${time}${formatFraction(nanos)}${formatOffset(offset)}`;
 }
 
 /** Seconds east of Greenwich at that instant. */
@@ -75,17 +78,22 @@ function formatOffset(offset: number): string {
   return `${offset < 0 ? "-" : "+"}${twoDigits[Math.floor(minutes / 60)]}:${twoDigits[minutes % 60]}`;
 }
 
-let lastDate = { days: Number.NaN, text: "" };
+/** Dates by their days since 1970. Ten years of them, so that a folder's dates mostly stay. */
+const knownDatesMax = 4096;
+const knownDates: { readonly days: number; readonly text: string }[] = Array.from(
+  { length: knownDatesMax },
+  () => ({ days: Number.NaN, text: "" }),
+);
 
-/** A date by its days since 1970; undefined outside the years 0 to 9999. Files of one folder share few of them. */
+/** A date by its days since 1970; undefined outside the years 0 to 9999. */
 function formatDate(days: number): string | undefined {
-  if (days !== lastDate.days) {
-    const { year, month, day } = civilFromDays(days);
-    if (year < 0 || year > 9999) return undefined;
-    const text = `${String(year).padStart(4, "0")}-${twoDigits[month]}-${twoDigits[day]}`;
-    lastDate = { days, text };
-  }
-  return lastDate.text;
+  const known = knownDates[days & (knownDatesMax - 1)];
+  if (known?.days === days) return known.text;
+  const { year, month, day } = civilFromDays(days);
+  if (year < 0 || year > 9999) return undefined;
+  const text = `${String(year).padStart(4, "0")}-${twoDigits[month]}-${twoDigits[day]}`;
+  knownDates[days & (knownDatesMax - 1)] = { days, text };
+  return text;
 }
 
 function clampYear(days: number): number {

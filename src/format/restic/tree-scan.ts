@@ -12,11 +12,17 @@ import type { NodeType, ObjectId, TreeNode } from "./model.ts";
 import { isEntryName, unquoteName } from "./names.ts";
 import { isNodeType, modeFromGo } from "./node.ts";
 
+/** Longer than any file system's; 4,096 is the longest path Linux takes. */
+const nameBytesMax = 4096;
+/** Of a target in base64, which is a path. */
+const base64CharactersMax = 65_536;
+
 const uint32Max = 0xffff_ffff;
 /** What Go's zero time is in nanoseconds since 1970: the first second of the year 1. */
 const zeroTimeNs = -62_135_596_800_000_000_000n;
 
-type Draft = { -readonly [Field in keyof TreeNode]: TreeNode[Field] };
+/** A node while its fields come in. */
+type Draft = { -readonly [Field in keyof TreeNode]: TreeNode[Field] } & { others?: Map<string, string> };
 
 /** Takes the node the scanner stands before. @throws {BackupError} `damaged` */
 export function takeNode(scanner: JsonScanner): TreeNode {
@@ -123,7 +129,8 @@ function takePlaceField(scanner: JsonScanner, draft: Draft, key: ByteString): vo
 function takeName(scanner: JsonScanner): ByteString {
   const text = scanner.takeString();
   const name = text.includes("\\") || text.includes('"') ? unquoteName(text) : text;
-  if (name === undefined) throw scanner.damaged("a name whose escapes are wrong");
+  if (name === undefined || name.length > nameBytesMax)
+    throw scanner.damaged("a name that is too long or whose escapes are wrong");
   return name;
 }
 
@@ -136,7 +143,8 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 function takeBase64(scanner: JsonScanner): ByteString {
   const text = scanner.takeString();
-  if (!base64.test(text)) throw scanner.damaged("bytes that are not base64");
+  if (text.length > base64CharactersMax || !base64.test(text))
+    throw scanner.damaged("bytes that are not base64");
   return asByteString(Buffer.from(text, "base64").toString("latin1"));
 }
 
@@ -157,5 +165,6 @@ function keepNull(draft: Draft, key: ByteString): void {
 }
 
 function keepOther(draft: Draft, key: ByteString, json: string): void {
-  draft.others = new Map([...(draft.others ?? []), [byteStringToBytes(key).toString("utf8"), json]]);
+  draft.others ??= new Map();
+  draft.others.set(byteStringToBytes(key).toString("utf8"), json);
 }

@@ -12,6 +12,10 @@ import type { TreeNode } from "./model.ts";
 import { encodeNode } from "./node.ts";
 import { takeNode } from "./tree-scan.ts";
 
+const head = '{"nodes":[';
+const tail = "]}\n";
+const comma = 44;
+
 /**
  * The plain bytes of a tree blob.
  *
@@ -30,7 +34,17 @@ export function encodeTree(nodes: Iterable<TreeNode>): Buffer {
 
 /** The same of nodes that {@link encodeNode} has written, in the order of their names. */
 export function encodeTreeOfNodes(nodeTexts: readonly string[]): Buffer {
-  return Buffer.from(`{"nodes":[${nodeTexts.join(",")}]}\n`, "latin1");
+  let size = head.length + tail.length + Math.max(0, nodeTexts.length - 1);
+  for (const text of nodeTexts) size += text.length;
+  // Written piece by piece: the text of a large directory would be longer than text can be.
+  const bytes = Buffer.allocUnsafe(size);
+  let at = bytes.write(head, 0, "latin1");
+  for (const [index, text] of nodeTexts.entries()) {
+    if (index > 0) at = bytes.writeUInt8(comma, at);
+    at += bytes.write(text, at, "latin1");
+  }
+  bytes.write(tail, at, "latin1");
+  return bytes;
 }
 
 /**
