@@ -107,6 +107,10 @@ export interface RepairIndexReport {
 
 export interface RepairBackupsOptions extends LockOptions {
   readonly dryRun: boolean;
+  /** Read all packs first, so that blobs whose bytes are damaged count as lost. Default true; false trusts what the index lists. */
+  readonly readData?: boolean;
+  /** Ids of hopeless backups that may be removed. */
+  readonly forgotten?: readonly string[];
 }
 
 export interface RepairBackupsReport {

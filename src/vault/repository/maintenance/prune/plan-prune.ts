@@ -7,9 +7,9 @@
  * @module
  */
 
-import { BackupError } from "../../../domain/error.ts";
-import type { ObjectId } from "../../../format/restic/model.ts";
-import type { PrunePlan } from "../../maintenance.ts";
+import { BackupError } from "../../../../domain/error.ts";
+import type { ObjectId } from "../../../../format/restic/model.ts";
+import type { PrunePlan } from "../../../maintenance.ts";
 import type { PackTable, TabledPack } from "./pack-table.ts";
 
 /** Smaller packs than this cost more in requests and listing than they hold. restic's value. */
@@ -39,7 +39,7 @@ export interface PackPlan {
 export interface PlanOptions {
   /** Version 2 has its trees compressed. */
   readonly version: 1 | 2;
-  /** Unused bytes that may stay, in percent of those in use. */
+  /** Unused bytes that may stay, in percent of those in use. Infinite: nothing is rewritten, for a disk that is full. */
   readonly maxUnusedPercent: number;
 }
 
@@ -81,6 +81,7 @@ export function planPrune(
 }
 
 function chooseRepack(used: readonly TabledPack[], options: PlanOptions): readonly TabledPack[] {
+  if (options.maxUnusedPercent === Number.POSITIVE_INFINITY) return [];
   const small = used.filter((pack) => isWhole(pack, options) && pack.bytes < smallPackBytes);
   const candidates = used.filter((pack) => !isWhole(pack, options));
   if (small.length >= smallPacksMin) candidates.push(...small);

@@ -6,18 +6,9 @@
  * @module
  */
 
-import type { BlobType, IndexedPack, ObjectId, PackedBlob } from "../../../format/restic/model.ts";
-import type { BlobSet } from "./blob-set.ts";
-
-/** Bytes of a pack besides its blobs and their entries: the header's envelope (32) and its length (4). */
-const headerFrameBytes = 36;
-const plainEntryBytes = 37;
-const compressedEntryBytes = 41;
-
-/** What a blob adds to its pack: itself and its entry in the header. */
-export function bytesInPack(blob: PackedBlob): number {
-  return blob.length + (blob.uncompressedLength === undefined ? plainEntryBytes : compressedEntryBytes);
-}
+import type { BlobType, IndexedPack, ObjectId, PackedBlob } from "../../../../format/restic/model.ts";
+import type { BlobSet } from "../blob-set.ts";
+import { bytesInPack, headerFrameBytes } from "../pack-bytes.ts";
 
 /** A pack, and how much of it is needed. */
 export interface TabledPack {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isBackupError } from "../../../domain/error.ts";
-import type { BlobType, IndexedPack, PackedBlob } from "../../../format/restic/model.ts";
-import { BlobSet } from "./blob-set.ts";
-import { bytesInPack, PackTable } from "./pack-table.ts";
+import { isBackupError } from "../../../../domain/error.ts";
+import type { BlobType, IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
+import { BlobSet } from "../blob-set.ts";
+import { packBytes } from "../pack-bytes.ts";
+import { PackTable } from "./pack-table.ts";
 import { type PackPlan, type PlanOptions, planPrune } from "./plan-prune.ts";
 
 const mib = 1024 * 1024;
@@ -37,7 +38,7 @@ function packOf(name: string, ...blobs: readonly PackedBlob[]): IndexedPack {
 }
 
 function sizeOf(pack: IndexedPack): number {
-  return pack.blobs.reduce((sum, one) => sum + bytesInPack(one), 36);
+  return packBytes(pack.blobs);
 }
 
 function sceneOf(packs: readonly IndexedPack[], used: readonly PackedBlob[]): Scene {
@@ -219,6 +220,13 @@ test("planPrune() rewrites mixed packs, and in version 2 packs of trees that are
   const scene = sceneOf(packs, [tree, data, plain]);
   assert.equal(planOf(scene, { version: 1, maxUnusedPercent: 5 }).repack.length, 1);
   assert.equal(planOf(scene, { version: 2, maxUnusedPercent: 5 }).repack.length, 2);
+});
+
+test("planPrune() rewrites nothing where any share may stay unused", () => {
+  const tree = blob("t", 900, "tree");
+  const scene = sceneOf([packOf("half", tree, blob("u", 800, "tree"))], [tree]);
+  const plan = planOf(scene, { version: 2, maxUnusedPercent: Number.POSITIVE_INFINITY });
+  assert.deepEqual(names(plan), { repack: [], remove: [] });
 });
 
 test("planPrune() removes packs no index lists, and forgets listed ones that are neither needed nor there", () => {

@@ -1,0 +1,139 @@
+/**
+ * Checks a whole repository: every document, every pack against the index, chosen
+ * packs byte by byte, every tree; then says which paths of which backups are
+ * affected. What is not checked: locks, and the records beside backups.
+ *
+ * @module
+ */
+
+import { BackupError, isBackupError } from "../../../../domain/error.ts";
+import { parseConfig } from "../../../../format/restic/config.ts";
+import { openBox } from "../../../../format/restic/crypto-box.ts";
+import { readAll } from "../../../../storage/read-all.ts";
+import type { CheckOptions, CheckReport } from "../../../maintenance.ts";
+import { loadKeys } from "../../key-files.ts";
+import { type LoadedIndex, loadIndex } from "../../load-index.ts";
+import { documentName } from "../../objects.ts";
+import { configName } from "../../open-repository.ts";
+import { BlobFetcher } from "../../read/blob-fetch.ts";
+import { BlobThreads } from "../../read/blob-threads.ts";
+import { stateOf } from "../../read/decode-blobs.ts";
+import type { Repository } from "../../repository.ts";
+import { DamageList } from "../damage-list.ts";
+import { backupIds, type LoadedSnapshots, loadSnapshots } from "../load-snapshots.ts";
+import { ProgressMeter } from "../progress-meter.ts";
+import type { BlobSource } from "../walk-trees.ts";
+import { BlobJudge } from "./blob-judge.ts";
+import { choosePacks } from "./choose-packs.ts";
+import { comparePacks } from "./compare-packs.ts";
+import { findLosses } from "./find-losses.ts";
+import { listFiles } from "./list-files.ts";
+import { nameLosses } from "./name-losses.ts";
+import { readPacks } from "./read-packs.ts";
+
+const configBytesMax = 64 * 1024;
+
+/**
+ * Call while nobody removes anything.
+ *
+ * @param random from 0 to below 1, for a part of the packs chosen by chance
+ */
+export async function checkRepository(
+  repo: Repository,
+  options: CheckOptions,
+  random: () => number,
+  signal: AbortSignal,
+): Promise<CheckReport> {
+  return await new Check(repo, options).run(random, signal);
+}
+
+class Check {
+  readonly #repo: Repository;
+  readonly #options: CheckOptions;
+  readonly #damages = new DamageList();
+  readonly #notes: string[] = [];
+  readonly #affected = new Set<string>();
+
+  constructor(repo: Repository, options: CheckOptions) {
+    this.#repo = repo;
+    this.#options = options;
+  }
+
+  async run(random: () => number, signal: AbortSignal): Promise<CheckReport> {
+    await this.#checkConfig(signal);
+    await this.#checkKeys(signal);
+    const loaded = await this.#checkSnapshots(signal);
+    const index = await this.#checkIndex(signal);
+    const judge = new BlobJudge(index.index);
+    const files = await listFiles(this.#repo, signal);
+    for (const name of files.unknown) this.#notes.push(`${name} is no file of a repository`);
+    const readable = comparePacks(index, files.packs, { judge, damages: this.#damages, notes: this.#notes });
+    const chosen = choosePacks(readable, this.#options.readData, random);
+    await using threads = new BlobThreads(this.#repo.key);
+    const { observer } = this.#options;
+    const place = { repo: this.#repo, threads, observer, judge, damages: this.#damages };
+    const bytesRead = await readPacks(place, index.index, chosen, signal);
+    const source = { index: index.index, fetcher: new BlobFetcher(this.#repo, index.index, threads) };
+    await this.#checkTrees(loaded, source, judge, signal);
+    return {
+      ok: this.#damages.isEmpty,
+      damages: this.#damages.all(),
+      affected: [...this.#affected],
+      checked: [...backupIds(loaded.snapshots).values(), ...loaded.damaged.map(({ id }) => id)],
+      notes: this.#notes,
+      packsRead: chosen.length,
+      packsTotal: files.packs.size,
+      bytesRead,
+    };
+  }
+
+  async #checkConfig(signal: AbortSignal): Promise<void> {
+    try {
+      const box = await readAll(this.#repo.storage, configName, configBytesMax, signal);
+      const { id } = parseConfig(openBox(this.#repo.key, box));
+      if (id !== this.#repo.config.id)
+        throw new BackupError("damaged", "config: it is of another repository");
+    } catch (error) {
+      this.#note(configName, error);
+    }
+  }
+
+  async #checkKeys(signal: AbortSignal): Promise<void> {
+    const { unreadable } = await loadKeys(this.#repo, signal);
+    for (const { id, error } of unreadable) this.#note(documentName("keys", id), error);
+  }
+
+  async #checkSnapshots(signal: AbortSignal): Promise<LoadedSnapshots> {
+    const loaded = await loadSnapshots(this.#repo, signal);
+    for (const { id, error } of loaded.damaged) {
+      this.#affected.add(id);
+      this.#note(documentName("snapshots", id), error);
+    }
+    return loaded;
+  }
+
+  async #checkIndex(signal: AbortSignal): Promise<LoadedIndex> {
+    const loaded = await loadIndex(this.#repo, signal);
+    for (const { id, error } of loaded.damaged) this.#note(documentName("index", id), error);
+    return loaded;
+  }
+
+  async #checkTrees(
+    { snapshots }: LoadedSnapshots,
+    source: BlobSource,
+    judge: BlobJudge,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const meter = new ProgressMeter(this.#options.observer, this.#repo.clock, "check");
+    const losses = await findLosses(source, judge, snapshots, meter, signal);
+    const ids = backupIds(snapshots);
+    for (const { id } of losses.snapshots) this.#affected.add(ids.get(id) ?? id);
+    await nameLosses({ source, judge, ...losses }, this.#damages, signal);
+  }
+
+  /** Takes damage as a finding; anything else ends the check. */
+  #note(object: string, error: unknown): void {
+    if (!isBackupError(error, "damaged", "not-found", "unsupported", "unsafe")) throw error;
+    this.#damages.add(object, stateOf(error));
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Reads packs in full, several at once, and notes what is wrong with them.
+ *
+ * @module
+ */
+
+import { errorText, isAbort, isBackupError } from "../../../../domain/error.ts";
+import type { Observer } from "../../../../domain/progress.ts";
+import type { IndexedPack } from "../../../../format/restic/model.ts";
+import type { BlobIndex } from "../../blob-index.ts";
+import { packName } from "../../objects.ts";
+import { configName } from "../../open-repository.ts";
+import type { BlobThreads } from "../../read/blob-threads.ts";
+import type { Repository } from "../../repository.ts";
+import type { DamageList } from "../damage-list.ts";
+import { ProgressMeter } from "../progress-meter.ts";
+import type { BlobJudge } from "./blob-judge.ts";
+import type { SizedPack } from "./choose-packs.ts";
+import { inspectPack, type PackFinding } from "./inspect-pack.ts";
+
+/** Packs read at once: hides the latency of a network. Each holds two segments, some 10 MB, in memory. */
+const packsAtOnce = 6;
+
+export interface PackReaderPlace {
+  readonly repo: Repository;
+  readonly threads: BlobThreads;
+  readonly observer: Observer;
+  readonly judge: BlobJudge;
+  readonly damages: DamageList;
+}
+
+/** Reads the chosen packs. Returns how many bytes were read. */
+export async function readPacks(
+  place: PackReaderPlace,
+  index: BlobIndex,
+  chosen: readonly SizedPack[],
+  signal: AbortSignal,
+): Promise<number> {
+  if (chosen.length === 0) return 0;
+  const wanted = new Set(chosen.map(({ id }) => id));
+  const totals = { items: wanted.size, bytes: chosen.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+  const meter = new ProgressMeter(place.observer, place.repo.clock, "verify", totals);
+  const packs = index.packs();
+  let failed = false;
+  const takeOne = async (): Promise<void> => {
+    for (let next = packs.next(); next.done !== true && !failed; next = packs.next()) {
+      if (!wanted.has(next.value.id)) continue;
+      try {
+        await readOne(place, next.value, meter, signal);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: packsAtOnce }, takeOne));
+  meter.finish();
+  return meter.bytes;
+}
+
+async function readOne(
+  place: PackReaderPlace,
+  pack: IndexedPack,
+  meter: ProgressMeter,
+  signal: AbortSignal,
+): Promise<void> {
+  const { repo, threads, judge, damages } = place;
+  const onBytes = (count: number): void => meter.add(0, count);
+  let findings: readonly PackFinding[];
+  try {
+    findings = await inspectPack(repo, threads, pack, onBytes, signal);
+  } catch (error) {
+    findings = await asFinding(repo, error, signal);
+  }
+  meter.add(1, 0);
+  for (const { blob, message } of findings) {
+    if (blob === undefined) judge.packIsDamaged(pack.id);
+    else judge.blobIsDamaged(pack.id, blob, message);
+    damages.add(packName(pack.id), blob === undefined ? message : `${blob.type} blob ${blob.id}: ${message}`);
+  }
+}
+
+/** A disk that cannot read one file any more is damage; a storage that answers nothing is not. */
+async function asFinding(
+  { storage }: Repository,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<readonly PackFinding[]> {
+  if (isAbort(error) || !isBackupError(error, "storage-unavailable")) throw error;
+  for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
+  return [{ message: `its bytes cannot be read: ${errorText(error)}` }];
+}

@@ -1,0 +1,66 @@
+/**
+ * All snapshots of a repository, whoever made them, and those that cannot be read.
+ *
+ * @module
+ */
+
+import { type BackupError, isBackupError } from "../../../domain/error.ts";
+import type { ObjectId, SnapshotDocument } from "../../../format/restic/model.ts";
+import { parseSnapshot } from "../../../format/restic/snapshot.ts";
+import { boundedMap } from "../../bounded-map.ts";
+import { listObjects, loadObject } from "../objects.ts";
+import type { Repository } from "../repository.ts";
+
+export interface StoredSnapshot {
+  /** Name of its file. */
+  readonly id: ObjectId;
+  readonly document: SnapshotDocument;
+}
+
+export interface LoadedSnapshots {
+  /** Newest first. */
+  readonly snapshots: readonly StoredSnapshot[];
+  readonly damaged: readonly { readonly id: ObjectId; readonly error: BackupError }[];
+}
+
+/** Damage is a finding. Load them before the index: what they name is in it then. */
+export async function loadSnapshots(repo: Repository, signal: AbortSignal): Promise<LoadedSnapshots> {
+  const snapshots: StoredSnapshot[] = [];
+  const damaged: { id: ObjectId; error: BackupError }[] = [];
+  const listed = await listObjects(repo, "snapshots", signal);
+  await boundedMap(
+    listed,
+    async ({ id }) => {
+      try {
+        snapshots.push({ id, document: parseSnapshot(await loadObject(repo, "snapshots", id, signal)) });
+      } catch (error) {
+        if (isBackupError(error, "damaged")) damaged.push({ id, error });
+        // One that was removed meanwhile needs nothing.
+        else if (!isBackupError(error, "not-found")) throw error;
+      }
+    },
+    signal,
+  );
+  const byTime = (a: StoredSnapshot, b: StoredSnapshot): number =>
+    b.document.timeMs - a.document.timeMs || (a.id < b.id ? -1 : 1);
+  return { snapshots: snapshots.sort(byTime), damaged };
+}
+
+/**
+ * The id a backup is known by: of the snapshot it was first, however often it was rewritten; unless
+ * another snapshot has that id already.
+ */
+export function backupIds(snapshots: readonly StoredSnapshot[]): ReadonlyMap<ObjectId, string> {
+  const taken = new Set(
+    snapshots.filter(({ document }) => document.original === undefined).map(({ id }) => id),
+  );
+  const all = new Set(snapshots.map(({ id }) => id));
+  const ids = new Map<ObjectId, string>();
+  for (const { id, document } of snapshots) {
+    const wanted = document.original ?? id;
+    const isFree = wanted === id || (!all.has(wanted) && !taken.has(wanted));
+    ids.set(id, isFree ? wanted : id);
+    taken.add(ids.get(id) ?? id);
+  }
+  return ids;
+}

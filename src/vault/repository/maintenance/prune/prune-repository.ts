@@ -1,0 +1,184 @@
+/**
+ * Frees what no backup needs. May be killed at any point: new packs come first, then
+ * the index that lists them, then the old index goes, then the old packs (I3); until
+ * the last step everything that is needed is there, at least once.
+ *
+ * @module
+ */
+
+import { BackupError } from "../../../../domain/error.ts";
+import type { IndexedPack, ObjectId, TreeNode } from "../../../../format/restic/model.ts";
+import type { PruneOptions, PruneReport } from "../../../maintenance.ts";
+import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
+import type { RepositoryLock } from "../../locks/repository-lock.ts";
+import { listObjects } from "../../objects.ts";
+import { BlobFetcher } from "../../read/blob-fetch.ts";
+import { BlobThreads } from "../../read/blob-threads.ts";
+import type { BlobPlace, Repository } from "../../repository.ts";
+import { BlobSet } from "../blob-set.ts";
+import { loadSnapshots } from "../load-snapshots.ts";
+import { PackWriter } from "../pack-writer.ts";
+import { ProgressMeter } from "../progress-meter.ts";
+import { walkTrees } from "../walk-trees.ts";
+import { PackTable } from "./pack-table.ts";
+import { type PackPlan, planPrune } from "./plan-prune.ts";
+import { copyBlobs } from "./repack.ts";
+import { listedTwice, removeInSteps, rewriteIndex } from "./rewrite-index.ts";
+
+/** An exclusive lock on the repository. */
+export interface PrunePlace {
+  readonly repo: Repository;
+  readonly lock: RepositoryLock;
+}
+
+/** @throws {BackupError} `damaged` if something needed is missing or cannot be read; nothing was removed then */
+export async function pruneRepository(
+  place: PrunePlace,
+  options: PruneOptions,
+  signal: AbortSignal,
+): Promise<PruneReport> {
+  const { repo, lock } = place;
+  // A run that others may take for dead stops writing, too.
+  const both = AbortSignal.any([signal, lock.lost]);
+  await using threads = new BlobThreads(repo.key);
+  const roots = await rootTrees(repo, both);
+  const loaded = await loadIndex(repo, both);
+  const index = requireWholeIndex(loaded);
+  const source = { index, fetcher: new BlobFetcher(repo, index, threads) };
+  const used = await collectUsed(repo, source, roots, options, both);
+  const table = new PackTable(used);
+  for (const pack of index.packs()) table.add(pack);
+  const stored = new Map(
+    (await listObjects(repo, "data", both)).map(({ id, sizeBytes }) => [id, sizeBytes] as const),
+  );
+  const plan = planPrune(table, stored, {
+    version: repo.config.version,
+    maxUnusedPercent: options.maxUnusedPercent,
+  });
+  const report = { plan: plan.summary, done: false };
+  if (!hasWork(plan, loaded) || options.dryRun || !(await options.confirm(plan.summary))) return report;
+  both.throwIfAborted();
+  await new Execution(place, loaded, { plan, used, threads }, options).run(both);
+  return { ...report, done: true };
+}
+
+function hasWork(plan: PackPlan, loaded: LoadedIndex): boolean {
+  const packs = plan.repack.length + plan.remove.length + plan.unindexed.length + plan.gone.length;
+  return packs > 0 || listedTwice(loaded).size > 0;
+}
+
+/** The trees of all snapshots. One that cannot be read may need anything. */
+async function rootTrees(repo: Repository, signal: AbortSignal): Promise<readonly ObjectId[]> {
+  const { snapshots, damaged } = await loadSnapshots(repo, signal);
+  const [first] = damaged;
+  if (first !== undefined) {
+    throw refusal(`${first.error.message}, and nobody knows what it needs`, first.error);
+  }
+  return snapshots.map(({ document }) => document.tree);
+}
+
+async function collectUsed(
+  repo: Repository,
+  source: Parameters<typeof walkTrees>[0],
+  roots: readonly ObjectId[],
+  { observer }: PruneOptions,
+  signal: AbortSignal,
+): Promise<BlobSet> {
+  const used = new BlobSet();
+  const meter = new ProgressMeter(observer, repo.clock, "index");
+  const visitor = {
+    tree: (id: ObjectId, nodes: readonly TreeNode[]): void => {
+      used.add(id, "tree");
+      for (const { content } of nodes) {
+        if (content !== undefined) for (const blob of content) used.add(blob, "data");
+      }
+      meter.add(1, 0);
+    },
+    lost: (_: ObjectId, message: string): never => {
+      throw refusal(`${message}, and what it needs is not known`, undefined);
+    },
+  };
+  await walkTrees(source, roots, visitor, signal);
+  meter.finish();
+  return used;
+}
+
+interface Decided {
+  readonly plan: PackPlan;
+  readonly used: BlobSet;
+  readonly threads: BlobThreads;
+}
+
+class Execution {
+  readonly #place: PrunePlace;
+  readonly #loaded: LoadedIndex;
+  readonly #decided: Decided;
+  readonly #meter: ProgressMeter;
+
+  constructor(place: PrunePlace, loaded: LoadedIndex, decided: Decided, { observer }: PruneOptions) {
+    this.#place = place;
+    this.#loaded = loaded;
+    this.#decided = decided;
+    this.#meter = new ProgressMeter(observer, place.repo.clock, "prune", {
+      items: decided.plan.blobsToCopy.reduce((sum, one) => sum + one, 0),
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { repack, remove, unindexed, gone } = this.#decided.plan;
+    const written = await this.#repack(signal);
+    const going = [...repack, ...remove].map(({ id }) => id);
+    const forget = new Set([...going, ...gone]);
+    if (forget.size > 0 || listedTwice(this.#loaded).size > 0) {
+      await rewriteIndex(this.#place, this.#loaded, { forget, add: written }, signal);
+    }
+    // I3: nothing names these any more.
+    await removeInSteps(this.#place, "data", [...unindexed, ...going], signal);
+    this.#meter.finish();
+  }
+
+  /** Returns the new packs, durable and not yet in an index. */
+  async #repack(signal: AbortSignal): Promise<readonly IndexedPack[]> {
+    const { repo } = this.#place;
+    const { index } = this.#loaded;
+    const { plan, threads } = this.#decided;
+    if (plan.repack.length === 0) return [];
+    const writer = new PackWriter(repo, signal);
+    try {
+      const place = { repo, index, threads, writer, meter: this.#meter };
+      await copyBlobs(place, this.#blobsToCopy(), signal);
+      return await writer.finish();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  /** Of each pack that is rewritten, the blobs no other pack gives; each blob once. */
+  *#blobsToCopy(): Generator<readonly BlobPlace[]> {
+    const { plan, used } = this.#decided;
+    const wanted = plan.blobsToCopy;
+    const repacked = new Set(plan.repack.map(({ id }) => id));
+    for (const { id: pack, blobs } of this.#loaded.index.packs()) {
+      if (!repacked.has(pack)) continue;
+      yield blobs
+        .filter(({ id, type }) => {
+          const ordinal = used.ordinalOf(id, type);
+          if (ordinal < 0 || wanted[ordinal] === 0) return false;
+          wanted[ordinal] = 0;
+          return true;
+        })
+        .map((blob) => ({ ...blob, pack }));
+    }
+    // Asked before anything is removed: a blob that would be lost stops the run.
+    const left = wanted.indexOf(1);
+    if (left >= 0) throw new BackupError("bug", `Cannot prune: blob ${used.at(left).id} would be lost`);
+  }
+}
+
+function refusal(state: string, cause: unknown): BackupError {
+  return new BackupError("damaged", `Cannot prune: ${state}`, {
+    cause,
+    hint: "Nothing was removed. Run verify, then repair index and repair backups.",
+  });
+}
