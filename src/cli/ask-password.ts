@@ -113,7 +113,7 @@ class HiddenLine {
   take(text: string): { readonly rest: string; readonly cancelled: boolean } | undefined {
     const characters = Array.from(text);
     for (const [index, character] of characters.entries()) {
-      const isPair = character === "\\r" && characters[index + 1] === "\\n";
+      const isPair = character === "\r" && characters[index + 1] === "\n";
       const rest = (): string => characters.slice(index + (isPair ? 2 : 1)).join("");
       if (character === "\x03") return { rest: "", cancelled: true };
       if (character === "\r" || character === "\n" || character === "\x04") {
