@@ -75,6 +75,22 @@ test("a second Ctrl-C within the cleanup stops at once and says so", async () =>
   if (/Stopped/.test(await err)) assert.match(await err, /a later run removes what is left over/);
 });
 
+test("SIGHUP, which restic sends to see whether a process is there, ends nothing while there is a terminal or never was one", async () => {
+  using sandbox = new CliSandbox();
+  makeSlowSource(sandbox);
+  const child = start(sandbox, ["create"]);
+  const err = textOf(child.stderr);
+  await untilRunning(sandbox, child);
+  child.kill("SIGHUP");
+  child.kill("SIGHUP");
+  await sleep(300);
+  assert.equal(child.exitCode, null);
+  child.kill("SIGINT");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 130);
+  assert.equal((await err).match(/Cancelling/g)?.length, 1);
+});
+
 test("a reader that goes away is no failure", async () => {
   using sandbox = new CliSandbox();
   await sandbox.run("create --type database");

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { closeSync, constants, openSync } from "node:fs";
 import { systemClock } from "../domain/clock.ts";
 import { exitCodeCancelled } from "./exit-codes.ts";
 import type { CliIo, OutputStream } from "./io.ts";
@@ -11,6 +12,9 @@ import { runCommandLine } from "./run-command-line.ts";
 
 /** What asks a process to end. SIGHUP: the terminal is gone, the run must not be half done. */
 const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The terminal of a process, if it has one; cannot be opened once that is gone. */
+const terminalPath = "/dev/tty";
 
 /** Runs this process's command line and sets its exit code. */
 export async function start(): Promise<void> {
@@ -33,8 +37,10 @@ export async function start(): Promise<void> {
 
 /** The first signal cancels and cleans up; a second one within the cleanup ends the process at once. */
 function listenForEnd(controller: AbortController): void {
+  const hadTerminal = canOpenTerminal();
   for (const signal of endSignals) {
     process.on(signal, () => {
+      if (signal === "SIGHUP" && !isHungUp(hadTerminal)) return;
       if (controller.signal.aborted) {
         process.stderr.write("Stopped without cleaning up; a later run removes what is left over.\n");
         process.exit(exitCodeCancelled);
@@ -42,6 +48,23 @@ function listenForEnd(controller: AbortController): void {
       process.stderr.write("\nCancelling and cleaning up; once more stops at once.\n");
       controller.abort();
     });
+  }
+}
+
+/**
+ * Tells whether the terminal went away. `restic unlock` also sends SIGHUP to every process that holds a
+ * lock, only to see whether it is there; as restic does, such a process goes on.
+ */
+function isHungUp(hadTerminal: boolean): boolean {
+  return hadTerminal && !canOpenTerminal();
+}
+
+function canOpenTerminal(): boolean {
+  try {
+    closeSync(openSync(terminalPath, constants.O_RDONLY | constants.O_NOCTTY));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -13,6 +13,7 @@ import { formatTime } from "../../../format/restic/times.ts";
 import { documentName, putDocument, removeObjects, sealDocument } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import { readThisUser } from "../this-user.ts";
+import { endureProbes } from "./endure-probes.ts";
 import { ownSilenceMsMax, refreshIntervalMs } from "./lock-state.ts";
 
 /** Releasing has a signal of its own, because that of the run may be aborted; a storage that is away must not hang it. */
@@ -25,6 +26,7 @@ export class RepositoryLock implements AsyncDisposable {
   /** Called with files of ours that could not be removed. */
   readonly #onLeft: (ids: readonly ObjectId[]) => void;
   readonly #lost = new AbortController();
+  readonly #endured: Disposable = endureProbes();
   #timer: NodeJS.Timeout | undefined;
   /** The file that stands for us. */
   #id: ObjectId = "";
@@ -101,6 +103,8 @@ export class RepositoryLock implements AsyncDisposable {
     } catch (error) {
       this.#onLeft(this.#ids);
       this.#observer.warning(`A lock stays behind in ${this.#repo.storage.location}: ${errorText(error)}`);
+    } finally {
+      this.#endured[Symbol.dispose]();
     }
   }
 
