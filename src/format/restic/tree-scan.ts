@@ -14,6 +14,8 @@ import { isNodeType, modeFromGo } from "./node.ts";
 
 /** Longer than any file system's; 4,096 is the longest path Linux takes. */
 const nameBytesMax = 4096;
+/** Go's quoting makes up to five characters of a byte. */
+const quotedNameBytesMax: number = 5 * nameBytesMax;
 /** Of a target in base64, which is a path. */
 const base64CharactersMax = 65_536;
 
@@ -128,6 +130,7 @@ function takePlaceField(scanner: JsonScanner, draft: Draft, key: ByteString): vo
 
 function takeName(scanner: JsonScanner): ByteString {
   const text = scanner.takeString();
+  if (text.length > quotedNameBytesMax) throw scanner.damaged("a name that is too long");
   const name = text.includes("\\") || text.includes('"') ? unquoteName(text) : text;
   if (name === undefined || name.length > nameBytesMax)
     throw scanner.damaged("a name that is too long or whose escapes are wrong");
