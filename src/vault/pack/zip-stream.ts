@@ -42,16 +42,11 @@ export async function* zipStream(
   for await (const item of items) {
     signal.throwIfAborted();
     const started = offset;
-    const packed = isSmall(item) ? packSmall(item) : packLarge(item, signal);
-    for (;;) {
-      const { done, value } = await packed.next();
-      if (done === true) {
-        directory.push(encodeCentralRecord(value.member, value.sum, started));
-        break;
-      }
-      offset += value.length;
-      yield value;
-    }
+    const packing = isSmall(item) ? packSmall(item) : packLarge(item, signal);
+    const { member, sum } = yield* tallied(packing, (bytes) => {
+      offset += bytes;
+    });
+    directory.push(encodeCentralRecord(member, sum, started));
   }
   const sizeBytes = directory.reduce((sum, record) => sum + record.length, 0);
   yield* directory;
@@ -62,6 +57,20 @@ export async function* zipStream(
 interface Packed {
   readonly member: ZipMember;
   readonly sum: ZipSum;
+}
+
+/** The same bytes, with their length told; ends the packing where the reader goes away. */
+async function* tallied(
+  packing: AsyncGenerator<Uint8Array, Packed>,
+  tally: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, Packed> {
+  await using _ending = packing;
+  for (;;) {
+    const { done, value } = await packing.next();
+    if (done === true) return value;
+    tally(value.length);
+    yield value;
+  }
 }
 
 function isSmall({ content, sizeBytes }: PackedItem): boolean {
