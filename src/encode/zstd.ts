@@ -19,6 +19,9 @@ const bytesPerBlock = 128 * 1024;
 const firstBufferBytesMax = 16 * 1024 * 1024;
 const firstBufferBytesMin = 64;
 
+/** A first buffer that is filled to its last byte makes the decoder ask for a second as large: almost half of the time. */
+const spareBytes = 1;
+
 /** One zstd frame that carries its content's size. Also where it is larger than what went in. */
 export function compress(bytes: Uint8Array, level: number = defaultLevel): Buffer {
   return zstdCompressSync(bytes, {
@@ -38,7 +41,7 @@ export function decompress(bytes: Uint8Array, sizeBytesMax: number): Buffer {
   try {
     return zstdDecompressSync(bytes, {
       maxOutputLength: Math.max(1, sizeBytesMax),
-      chunkSize: Math.min(firstBufferBytesMax, Math.max(firstBufferBytesMin, sizeBytesMax)),
+      chunkSize: Math.min(firstBufferBytesMax, Math.max(firstBufferBytesMin, sizeBytesMax + spareBytes)),
     });
   } catch (error) {
     throw damaged(errorText(error), error);

@@ -60,7 +60,7 @@ export function decodeBlobs(key: MasterKey, task: DecodeTask): readonly DecodeFa
     const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, target);
     if (state !== undefined) failures.push({ index, state });
   }
-  for (const piece of task.pieces) free(piece);
+  for (const piece of task.pieces) if (ownsBuffer(piece)) free(piece);
   return failures;
 }
 
@@ -120,8 +120,7 @@ export function stateOf(error: unknown): string {
 
 /** Gives memory back now. The bytes must belong to nobody else. */
 function free(bytes: Uint8Array): void {
-  if (bytes.byteLength < freedBytesMin || !ownsBuffer(bytes)) return;
-  (bytes.buffer as ArrayBuffer).transfer(0);
+  if (bytes.byteLength >= freedBytesMin) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 /** Whether these bytes are all of their buffer, which therefore may be moved to a thread, or freed. */

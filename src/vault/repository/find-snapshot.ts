@@ -1,0 +1,100 @@
+/**
+ * Finds the snapshot of a backup and says everything about it that its manifest
+ * or restic's fields do.
+ *
+ * @module
+ */
+
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import { manifestBytesMax, manifestFileName, ownFolderName } from "../../format/restic/manifest.ts";
+import { type ParsedManifest, parseManifest } from "../../format/restic/manifest-parse.ts";
+import type { ObjectId, SnapshotDocument } from "../../format/restic/model.ts";
+import { parseSnapshot } from "../../format/restic/snapshot.ts";
+import {
+  type DescribedBackup,
+  describeSnapshot,
+  manifestInSnapshot,
+  mayHaveManifest,
+} from "./describe-backup.ts";
+import { loadIndex } from "./load-index.ts";
+import { backupIds, loadSnapshots } from "./maintenance/load-snapshots.ts";
+import { isObjectId, loadObject } from "./objects.ts";
+import { RepositoryReading } from "./read/open-snapshot.ts";
+import { readNode } from "./read/read-node.ts";
+import { componentsOf, resolvePath } from "./read/resolve-path.ts";
+import type { Repository } from "./repository.ts";
+
+/** A snapshot by the id of its backup. */
+export interface FoundSnapshot {
+  readonly backupId: string;
+  /** Name of its file. */
+  readonly snapshotId: ObjectId;
+  readonly document: SnapshotDocument;
+}
+
+/** @throws {BackupError} `not-found`; `damaged` if the snapshot's file cannot be read */
+export async function findSnapshot(
+  repo: Repository,
+  id: string,
+  signal: AbortSignal,
+): Promise<FoundSnapshot> {
+  if (!isObjectId(id)) throw noSuchBackup(repo, id);
+  try {
+    const document = parseSnapshot(await loadObject(repo, "snapshots", id, signal));
+    // A snapshot that was never rewritten has its own id, which nobody else can: the usual answer.
+    if (document.original === undefined) return { backupId: id, snapshotId: id, document };
+  } catch (error) {
+    if (!isBackupError(error, "not-found")) throw error;
+  }
+  const { snapshots } = await loadSnapshots(repo, signal);
+  const ids = backupIds(snapshots);
+  const found = snapshots.find((snapshot) => ids.get(snapshot.id) === id);
+  if (found === undefined) throw noSuchBackup(repo, id);
+  return { backupId: id, snapshotId: found.id, document: found.document };
+}
+
+/** Opens the repository for reads. Call it after the snapshot was found, so that the index knows what it names. */
+export async function openReading(repo: Repository, signal: AbortSignal): Promise<RepositoryReading> {
+  // A damaged index file is no reason to refuse what the others know.
+  return new RepositoryReading(repo, (await loadIndex(repo, signal)).index);
+}
+
+/** Describes a snapshot; looks into its tree only where its manifest is not in its own file. */
+export async function describeFound(
+  reading: () => Promise<RepositoryReading>,
+  { backupId, document }: FoundSnapshot,
+  signal: AbortSignal,
+): Promise<DescribedBackup> {
+  const inSnapshot = manifestInSnapshot(document);
+  if (inSnapshot !== undefined || !mayHaveManifest(document)) {
+    return describeSnapshot(backupId, document, inSnapshot);
+  }
+  return describeSnapshot(backupId, document, await manifestInTree(await reading(), document, signal));
+}
+
+/** Undefined where the tree has none. */
+async function manifestInTree(
+  reading: RepositoryReading,
+  { tree }: SnapshotDocument,
+  signal: AbortSignal,
+): Promise<ParsedManifest | undefined> {
+  try {
+    const path = componentsOf(`${ownFolderName}/${manifestFileName}`);
+    const node = await resolvePath(reading.trees, tree, path, "", signal);
+    if (node?.type !== "file") return undefined;
+    if (node.sizeBytes > manifestBytesMax) return { outcome: "damaged", reason: "the manifest is too long" };
+    const parts: Uint8Array[] = [];
+    for await (const chunk of readNode(reading, node, undefined, manifestFileName, signal)) {
+      parts.push(Buffer.from(chunk));
+    }
+    return parseManifest(Buffer.concat(parts).toString("utf8"));
+  } catch (error) {
+    if (!isBackupError(error, "damaged")) throw error;
+    return { outcome: "damaged", reason: error.message };
+  }
+}
+
+function noSuchBackup(repo: Repository, id: string): BackupError {
+  const message = `Cannot find backup "${id}" in ${repo.storage.location}: no such backup`;
+  return new BackupError("not-found", message, { hint: "List the backups to see their ids." });
+}
