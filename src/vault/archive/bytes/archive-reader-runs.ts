@@ -45,6 +45,8 @@ export async function* selectRuns(
 ): AsyncGenerator<SelectedRun> {
   const planner = new StretchPlanner(contents, select);
   let upcoming = planner.next();
+  // It may fail while nobody waits for it: with a signal that is aborted already, for one.
+  upcoming.catch(() => undefined);
   for (;;) {
     signal.throwIfAborted();
     const stretch = await upcoming;
