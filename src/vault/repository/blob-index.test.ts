@@ -3,6 +3,8 @@ import { hash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
+import { encodeIndex } from "../../format/restic/index-file.ts";
+import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { BlobType, IndexedPack, PackedBlob } from "../../format/restic/model.ts";
 import { BlobIndex } from "./blob-index.ts";
 
@@ -23,13 +25,17 @@ test("find() agrees with a plain list after any packs were added in any order, s
     fc.property(fc.array(fc.array(anyBlob, { maxLength: 12 }), { maxLength: 12 }), (packs) => {
       const index = new BlobIndex();
       const model: (PackedBlob & { pack: string })[] = [];
+      index.reserve(packs.length * 50);
       for (const [number, blobs] of packs.entries()) {
         const pack: IndexedPack = {
           id: id(1_000 + number),
           blobs: blobs.map((one, i) => blob(one.number, one.type, i * 200, one.plain)),
         };
-        index.add(pack);
-        index.add(pack);
+        const scanned = scanIndex(encodeIndex([pack]));
+        if (scanned === undefined || number % 2 === 0) index.add(pack);
+        else index.addScanned(scanned);
+        if (scanned === undefined || number % 3 === 0) index.add(pack);
+        else index.addScanned(scanned);
         model.push(...pack.blobs.map((one) => ({ ...one, pack: pack.id })));
       }
       assert.equal(index.size, model.length);

@@ -7,6 +7,7 @@
  */
 
 import { BackupError } from "../../domain/error.ts";
+import { fieldsPerRow, type ScannedIndex } from "../../format/restic/index-scan.ts";
 import type { BlobType, IndexedPack, ObjectId, PackedBlob } from "../../format/restic/model.ts";
 import type { BlobLookup, BlobPlace } from "./repository.ts";
 
@@ -20,6 +21,8 @@ const rowMask = rowsPerSegment - 1;
 /** The hash table is at most this full; above, chains of linear probing grow quickly. */
 const fullMax = 0.7;
 const slotsAtFirst = 1_024;
+/** More than any repository has blobs; keeps a wrong guess from taking all memory. */
+const slotsMax = 2 ** 24;
 
 const treeFlag = 0x8000_0000;
 
@@ -87,6 +90,27 @@ export class BlobIndex implements BlobLookup {
     }
   }
 
+  /** Adds a whole index file. As {@link add} of each of its packs, and many times as fast. */
+  addScanned(scanned: ScannedIndex): void {
+    for (const [i, id] of scanned.packs.entries()) {
+      const [first, end] = [scanned.starts[i] ?? 0, scanned.starts[i + 1] ?? 0];
+      if (this.#packNumbers.has(id)) {
+        this.add({ id, blobs: scannedBlobs(scanned, first, end) });
+        continue;
+      }
+      const number = this.#packIds.push(id) - 1;
+      this.#packNumbers.set(id, number);
+      for (let from = first; from < end; from++) this.#addScannedRow(scanned, from, number);
+    }
+  }
+
+  /** Makes the hash table large enough for so many rows at once, rather than by doubling. */
+  reserve(rows: number): void {
+    let slots = this.#slots.length;
+    while (rows > slots * fullMax && slots < slotsMax) slots *= 2;
+    if (slots > this.#slots.length) this.#growSlots(slots);
+  }
+
   /** Every pack with its blobs in the order of their offsets. Holds 4 bytes a blob meanwhile. */
   *packs(): IterableIterator<IndexedPack> {
     const { order, starts } = this.#rowsByPack();
@@ -120,13 +144,31 @@ export class BlobIndex implements BlobLookup {
     segment.offsets[i] = blob.offset;
     segment.lengths[i] = blob.length;
     segment.uncompressed[i] = blob.uncompressedLength ?? 0;
+    this.#rowAdded(row);
+  }
+
+  #addScannedRow({ ids, fields }: ScannedIndex, from: number, packNumber: number): void {
+    const row = this.#rows;
+    if (row >> rowBits === this.#segments.length) this.#segments.push(newSegment());
+    const segment = this.#segment(row);
+    const i = row & rowMask;
+    const field = from * fieldsPerRow;
+    segment.ids.set(ids.subarray(from * idBytes, (from + 1) * idBytes), i * idBytes);
+    segment.packs[i] = fields[field] === 1 ? packNumber + treeFlag : packNumber;
+    segment.offsets[i] = fields[field + 1] ?? 0;
+    segment.lengths[i] = fields[field + 2] ?? 0;
+    segment.uncompressed[i] = fields[field + 3] ?? 0;
+    this.#rowAdded(row);
+  }
+
+  #rowAdded(row: number): void {
     this.#rows++;
-    if (this.#rows > this.#slots.length * fullMax) this.#growSlots();
+    if (this.#rows > this.#slots.length * fullMax) this.#growSlots(this.#slots.length * 2);
     else this.#takeSlot(this.#slots, row);
   }
 
-  #growSlots(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
+  #growSlots(count: number): void {
+    const slots = new Uint32Array(count);
     for (let row = 0; row < this.#rows; row++) this.#takeSlot(slots, row);
     this.#slots = slots;
   }
@@ -134,7 +176,7 @@ export class BlobIndex implements BlobLookup {
   #takeSlot(slots: Uint32Array, row: number): void {
     const { ids } = this.#segment(row);
     let slot = firstSlot(ids, (row & rowMask) * idBytes, slots.length);
-    while (slots[slot] !== 0) slot = (slot + 1) % slots.length;
+    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
     slots[slot] = row + 1;
   }
 
@@ -148,7 +190,7 @@ export class BlobIndex implements BlobLookup {
     const rows: number[] = [];
     let slot = this.#firstSlotOf(id);
     if (slot >= 0) slot = this.#match(type, slot);
-    for (; slot >= 0; slot = this.#match(type, (slot + 1) % this.#slots.length)) {
+    for (; slot >= 0; slot = this.#match(type, (slot + 1) & (this.#slots.length - 1))) {
       rows.push((this.#slots[slot] ?? 0) - 1);
     }
     return rows;
@@ -168,7 +210,7 @@ export class BlobIndex implements BlobLookup {
       const i = (taken - 1) & rowMask;
       const isWanted = this.#wanted.compare(ids, i * idBytes, (i + 1) * idBytes) === 0;
       if (isWanted && typeOf(packs[i] ?? 0) === type) return at;
-      at = (at + 1) % this.#slots.length;
+      at = (at + 1) & (this.#slots.length - 1);
     }
     return -1;
   }
@@ -211,9 +253,18 @@ export class BlobIndex implements BlobLookup {
   }
 }
 
-/** Ids are hashes already, so four bytes of one spread as well as anything. */
+/** Ids are hashes already, so four bytes of one spread as well as anything. The number of slots is a power of two. */
 function firstSlot(ids: Buffer, at: number, slots: number): number {
-  return ids.readUInt32LE(at) % slots;
+  return readWord(ids, at) & (slots - 1);
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)
+  );
 }
 
 function increment(counts: Uint32Array, i: number): number {
@@ -234,6 +285,16 @@ function newSegment(): Segment {
     lengths: new Uint32Array(rowsPerSegment),
     uncompressed: new Uint32Array(rowsPerSegment),
   };
+}
+
+function scannedBlobs({ ids, fields }: ScannedIndex, first: number, end: number): readonly PackedBlob[] {
+  return Array.from({ length: end - first }, (_, i) => {
+    const row = first + i;
+    const [type, offset = 0, length = 0, uncompressedLength = 0] = fields.subarray(row * fieldsPerRow);
+    const id = Buffer.from(ids.subarray(row * idBytes, (row + 1) * idBytes)).toString("hex");
+    const blob = { id, type: type === 1 ? ("tree" as const) : ("data" as const), offset, length };
+    return uncompressedLength === 0 ? blob : { ...blob, uncompressedLength };
+  });
 }
 
 function checkBlob(pack: ObjectId, blob: PackedBlob): void {

@@ -6,6 +6,7 @@
 
 import { BackupError, isBackupError } from "../../domain/error.ts";
 import { parseIndex } from "../../format/restic/index-file.ts";
+import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { IndexedPack, ObjectId } from "../../format/restic/model.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { listObjects, loadObject } from "./objects.ts";
@@ -13,6 +14,9 @@ import type { Repository } from "./repository.ts";
 
 /** Files in flight: hides the latency of a network, and keeps what is unpacked under some 100 MB. */
 const filesAtOnce = 6;
+
+/** What a blob takes in a compressed file of the index: its id does not shrink. */
+const storedBytesPerBlob = 42;
 
 /** Files that vanish while they are read were merged into others; more often than this it is a storage that lies. */
 const attemptsMax = 5;
@@ -63,18 +67,18 @@ async function loadOnce(
   signal: AbortSignal,
 ): Promise<LoadedIndex> {
   const index = new BlobIndex();
+  const listed = await listObjects(repo, "index", signal);
+  index.reserve(listed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / storedBytesPerBlob);
   const files: IndexFile[] = [];
   const damaged: { id: ObjectId; error: BackupError }[] = [];
-  const pending = (await listObjects(repo, "index", signal)).toReversed();
+  const pending = listed.toReversed();
   let failed = false;
   const takeOne = async (): Promise<void> => {
     for (let file = pending.pop(); file !== undefined && !failed; file = pending.pop()) {
       signal.throwIfAborted();
       const { id, sizeBytes } = file;
       try {
-        const packs = parsePacks(await loadObject(repo, "index", id, signal));
-        for (const pack of packs) index.add(pack);
-        files.push({ id, sizeBytes, packs: packs.map((pack) => pack.id) });
+        files.push({ id, sizeBytes, packs: addFile(index, await loadObject(repo, "index", id, signal)) });
       } catch (error) {
         if (isBackupError(error, "damaged")) damaged.push({ id, error: named(id, error) });
         else {
@@ -88,11 +92,17 @@ async function loadOnce(
   return { index, files, damaged };
 }
 
-/** Whole before any of it counts: a file that is half readable is not half believed. */
-function parsePacks(bytes: Buffer): readonly IndexedPack[] {
+/** Whole before any of it counts: a file that is half readable is not half believed. Returns its packs. */
+function addFile(index: BlobIndex, bytes: Buffer): readonly ObjectId[] {
+  const scanned = scanIndex(bytes);
+  if (scanned !== undefined) {
+    index.addScanned(scanned);
+    return scanned.packs;
+  }
   const packs: IndexedPack[] = [];
   parseIndex(bytes, (pack) => packs.push(pack));
-  return packs;
+  for (const pack of packs) index.add(pack);
+  return packs.map((pack) => pack.id);
 }
 
 function named(id: ObjectId, error: BackupError): BackupError {
