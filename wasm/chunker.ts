@@ -189,24 +189,36 @@ function laneOf(lane: usize): v128 {
 
 /** 16 bytes of each lane, from `from` on at a distance of `each`, to 16 vectors with one byte of each lane. */
 function transpose(from: usize, each: usize, into: usize): void {
-  for (let lane: usize = 0; lane < 8; lane++) {
-    const a = v128.load(from + lane * each);
-    const b = v128.load(from + (lane + 8) * each);
-    interleave(a, b, scratch + lane * 32);
-  }
-  riffle(scratch, into);
-  riffle(into, scratch);
-  riffle(scratch, into);
+  riffleTwice(from, each, scratch);
+  riffleTwice(scratch, vectorBytes, into);
 }
 
-/** One perfect shuffle of 16 vectors; four of them transpose. */
-function riffle(from: usize, into: usize): void {
-  for (let i: usize = 0; i < 8; i++) {
-    interleave(v128.load(from + i * 16), v128.load(from + i * 16, 128), into + i * 32);
+/** Two perfect shuffles of 16 vectors at a distance of `each`; four of them transpose. */
+function riffleTwice(from: usize, each: usize, into: usize): void {
+  for (let i: usize = 0; i < 4; i++) {
+    const at = from + i * each;
+    const a = v128.load(at);
+    const b = v128.load(at + 4 * each);
+    const c = v128.load(at + 8 * each);
+    const d = v128.load(at + 12 * each);
+    const ac = lowHalves(a, c);
+    const bd = lowHalves(b, d);
+    const acHigh = highHalves(a, c);
+    const bdHigh = highHalves(b, d);
+    const to = into + i * 64;
+    v128.store(to, lowHalves(ac, bd));
+    v128.store(to, highHalves(ac, bd), 16);
+    v128.store(to, lowHalves(acHigh, bdHigh), 32);
+    v128.store(to, highHalves(acHigh, bdHigh), 48);
   }
 }
 
-function interleave(a: v128, b: v128, into: usize): void {
-  v128.store(into, v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-  v128.store(into + 16, v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+/** The first eight bytes of each, taking turns. */
+function lowHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** The last eight bytes of each, taking turns. */
+function highHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }

@@ -7,6 +7,7 @@ import {
   encodeMasterKey,
   newMasterKey,
   openBox,
+  openBoxInto,
   parseMasterKey,
   sealBox,
   sealBoxInto,
@@ -60,6 +61,28 @@ test("openBox() finds a flipped byte anywhere in a long box", () => {
     box[at]! ^= 0x80;
   }
   assert.equal(openBox(key, box).length, 200_000);
+});
+
+test("openBoxInto() opens as openBox() does, and writes no more than is inside", () => {
+  const key = newMasterKey();
+  for (const length of [0, 1, 16, 32_767, 32_768, 100_001]) {
+    const plain = Buffer.alloc(length, "words ");
+    const target = Buffer.alloc(length + 10, 0xee);
+    assert.equal(openBoxInto(key, sealBox(key, plain), target), length);
+    assert.deepEqual(target.subarray(0, length), plain);
+    assert.ok(target.subarray(length).every((byte) => byte === 0xee));
+  }
+});
+
+test("openBoxInto() finds every flipped bit, a short box and a target that is too small", () => {
+  const target = Buffer.alloc(100);
+  for (let bit = 0; bit < resticBox.length * 8; bit += 1) {
+    const box = Buffer.from(resticBox);
+    box[bit >> 3]! ^= 1 << (bit & 7);
+    assert.throws(() => openBoxInto(resticKey, box, target), isDamaged, `bit ${bit}`);
+  }
+  assert.throws(() => openBoxInto(resticKey, resticBox.subarray(0, 31), target), isDamaged);
+  assert.throws(() => openBoxInto(resticKey, resticBox, Buffer.alloc(17)), /17 are free/);
 });
 
 test("openBox() refuses a box that was cut short, down to nothing", () => {

@@ -61,7 +61,7 @@ test("sealKeyFile() is by itself at least as costly to guess as a key of restic 
 
 test("chooseCost() asks more of a fast machine, and never less than the floor or more than it opens", () => {
   assert.deepEqual(chooseCost(200), { N: 65_536, r: 8, p: 5 });
-  assert.deepEqual(chooseCost(60), { N: 65_536, r: 8, p: 9 });
+  assert.deepEqual(chooseCost(60), { N: 65_536, r: 8, p: 10 });
   assert.deepEqual(chooseCost(100_000), { N: 65_536, r: 8, p: 5 });
   assert.deepEqual(chooseCost(0), { N: 65_536, r: 8, p: 32 });
 });
