@@ -11,11 +11,12 @@ import type { ObjectId, SnapshotDocument } from "../../../../format/restic/model
 import { encodeSnapshot } from "../../../../format/restic/snapshot.ts";
 import type { RepairBackupsOptions, RepairBackupsReport } from "../../../maintenance.ts";
 import type { BlobIndex } from "../../blob-index.ts";
-import { describeFound, openReading } from "../../find-snapshot.ts";
+import { describeFound } from "../../find-snapshot.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
 import { listObjects, saveObject } from "../../objects.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
+import { RepositoryReading } from "../../read/open-snapshot.ts";
 import { BlobJudge } from "../check/blob-judge.ts";
 import { type FoundLosses, findLosses } from "../check/find-losses.ts";
 import { addLosses, findLostPaths, type Loss } from "../check/name-losses.ts";
@@ -170,7 +171,7 @@ class BackupRepair {
   ): Promise<Manifest | undefined> {
     const { id, document } = snapshot;
     const found = { backupId: this.#idOf(id), snapshotId: id, document };
-    await using reading = await openReading(this.#place.repo, signal);
+    await using reading = new RepositoryReading(this.#place.repo, this.#contents.index);
     const { manifest } = await describeFound(async () => reading, found, signal);
     return manifest === undefined ? undefined : markManifest(manifest, lost);
   }

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isBackupError } from "../../../../domain/error.ts";
+import type { MemoryStorage } from "../../../../storage/memory-storage.ts";
+import type { Storage } from "../../../../storage/storage.ts";
+import {
+  contentOf,
+  objectsOf,
+  restoreAll,
+  type SampleFiles,
+  storageOf,
+  storeSample,
+} from "../../../../testing/sample-repository.ts";
+import { sweepFaults } from "../../../../testing/sweep-faults.ts";
+import { openTestRepository } from "../../../../testing/test-repository.ts";
+import { noWait, signal, TestMachine } from "../../../../testing/vault-probe.ts";
+import type { PruneReport } from "../../../maintenance.ts";
+import { RepositoryKeyRing } from "../../key-ring.ts";
+import { loadIndex } from "../../load-index.ts";
+import { listObjects, packName, removeObjects } from "../../objects.ts";
+import type { Repository } from "../../repository.ts";
+import { checkRepository } from "../check/check-repository.ts";
+import { repositoryMaintenance } from "../repository-maintenance.ts";
+
+const first: SampleFiles = {
+  "/srv/app/kept.txt": ["kept "],
+  "/srv/app/old.txt": ["old ", "older ", "shared "],
+  "/srv/app/deep/er/x": ["x"],
+};
+const second: SampleFiles = {
+  "/srv/app/kept.txt": ["kept "],
+  "/srv/app/new.txt": ["new ", "shared "],
+  "/srv/app/deep/er/x": ["x"],
+};
+const third: SampleFiles = { "/srv/other/y": ["y ", "y2 "] };
+
+/** Three backups, of which the first and the last are gone, and a pack that an interrupted backup left. */
+async function makeTemplate(): Promise<{
+  readonly objects: ReadonlyMap<string, Buffer>;
+  readonly kept: string;
+}> {
+  const repo = await openTestRepository(await storageOf(new Map()));
+  const gone = [await storeSample(repo, first), await storeSample(repo, third, 2)];
+  const kept = await storeSample(repo, second, 1);
+  await removeObjects(repo, "snapshots", gone, signal);
+  await repo.storage.put(packName("ab".repeat(32)), Buffer.from("half a backup"), signal);
+  return { objects: await objectsOf(repo.storage), kept };
+}
+
+async function prune(repo: Repository, maxUnusedPercent = 0, dryRun = false): Promise<PruneReport> {
+  const maintenance = repositoryMaintenance(repo, new RepositoryKeyRing(repo, {}));
+  const options = { ...noWait, maxUnusedPercent, dryRun, confirm: () => Promise.resolve(true) };
+  return await maintenance.prune(options, signal);
+}
+
+async function assertSound(repo: Repository, message?: string): Promise<void> {
+  const { damages } = await checkRepository(repo, { ...noWait, readData: "all" }, () => 0, signal);
+  assert.deepEqual(damages, [], message);
+}
+
+async function namesOf(storage: Storage): Promise<readonly string[]> {
+  return [...(await objectsOf(storage)).keys()].sort();
+}
+
+async function openCopy(objects: ReadonlyMap<string, Uint8Array>): Promise<{
+  readonly repo: Repository;
+  readonly storage: MemoryStorage;
+}> {
+  const storage = await storageOf(objects);
+  return { repo: await openTestRepository(storage), storage };
+}
+
+test("prune() leaves exactly what the backups need, and all of it", async () => {
+  const { objects, kept } = await makeTemplate();
+  const { repo, storage } = await openCopy(objects);
+  const { done, plan } = await prune(repo);
+  assert.ok(done);
+  assert.deepEqual(await restoreAll(repo), new Map([[kept, contentOf(second)]]));
+  await assertSound(repo);
+  const { index } = await loadIndex(repo, signal);
+  const blobs = Array.from(index.packs(), (pack) => pack.blobs.length).reduce((a, b) => a + b, 0);
+  assert.equal(blobs, 9, "kept, new, shared, x; and the trees of /, srv, app, deep and er");
+  const packs = await listObjects(repo, "data", signal);
+  assert.equal(packs.length, index.packCount, "and no pack besides");
+  assert.equal(plan.bytesUnusedAfter, 0);
+  assert.deepEqual((await prune(repo)).done, false, "nothing is left to do");
+  assert.deepEqual((await namesOf(storage)).filter((name) => name.startsWith("locks/")), []);
+});
+
+test("prune() changes nothing in a dry run, or where it is refused", async () => {
+  const { objects } = await makeTemplate();
+  const { repo, storage } = await openCopy(objects);
+  const dry = await prune(repo, 0, true);
+  assert.equal(dry.done, false);
+  assert.ok(dry.plan.bytesFreed > 0);
+  const maintenance = repositoryMaintenance(repo, new RepositoryKeyRing(repo, {}));
+  const refused = await maintenance.prune(
+    { ...noWait, maxUnusedPercent: 0, dryRun: false, confirm: () => Promise.resolve(false) },
+    signal,
+  );
+  assert.deepEqual(refused, { plan: dry.plan, done: false });
+  assert.deepEqual(await objectsOf(storage), objects);
+});
+
+test("prune() refuses before anything is removed where something needed is missing or damaged", async () => {
+  const { objects } = await makeTemplate();
+  for (const name of [...objects.keys()].filter((one) => /^(data|index|snapshots)/.test(one))) {
+    for (const damage of ["missing", "flipped"] as const) {
+      const damaged = new Map(objects);
+      const bytes = Buffer.from(objects.get(name) ?? "");
+      bytes.writeUInt8((bytes[20] ?? 0) ^ 1, 20 % bytes.length);
+      if (damage === "missing") damaged.delete(name);
+      else damaged.set(name, bytes);
+      const { repo, storage } = await openCopy(damaged);
+      try {
+        await prune(repo);
+      } catch (error) {
+        assert.ok(isBackupError(error, "damaged"), `${damage} ${name}: ${String(error)}`);
+        const left = await objectsOf(storage);
+        for (const [other, content] of damaged) assert.deepEqual(left.get(other), content, other);
+        continue;
+      }
+      // A pack that is kept whole is not read; anything else that was damaged was not needed.
+      const isKept = name.startsWith("data/") && damage === "flipped" && (await namesOf(storage)).includes(name);
+      if (!isKept) await assertSound(repo, `${damage} ${name}`);
+    }
+  }
+});
+
+test("prune() waits for a backup that runs, and a lock that is lost ends it", async () => {
+  const { objects } = await makeTemplate();
+  const { repo } = await openCopy(objects);
+  const { acquireLock } = await import("../../locks/acquire-lock.ts");
+  const other = { ...repo, machine: new TestMachine().process(2) };
+  await using _lock = await acquireLock(other, { ...noWait, exclusive: false }, signal);
+  await assert.rejects(prune(repo), (error) => isBackupError(error, "locked"));
+});
+
+test("prune() may be cut short at any storage call: backups restore in full, and the next prune ends the job", async () => {
+  const { objects, kept } = await makeTemplate();
+  const machines = { current: new TestMachine() };
+  const expected = new Map([[kept, contentOf(second)]]);
+  let finished = 0;
+  const { tried } = await sweepFaults({
+    open: async () => {
+      machines.current = new TestMachine();
+      return await storageOf(objects);
+    },
+    scenario: async (storage) => {
+      const repo = await openTestRepository(storage, { machine: machines.current.process(666) });
+      await prune(repo);
+    },
+    check: async ({ storage }) => {
+      machines.current.kill(666);
+      const repo = await openTestRepository(storage, { machine: machines.current.process(1) });
+      assert.deepEqual(await restoreAll(repo), expected);
+      await prune(repo);
+      assert.deepEqual(await restoreAll(repo), expected);
+      await assertSound(repo);
+      const { index } = await loadIndex(repo, signal);
+      assert.equal((await listObjects(repo, "data", signal)).length, index.packCount);
+      finished++;
+    },
+  });
+  assert.ok(tried > 80, `only ${tried} faults were tried`);
+  assert.equal(finished, tried);
+});
+
+test("the sweep finds a prune that removes packs before the new index is there", async () => {
+  const { objects } = await makeTemplate();
+  const early = async (storage: Storage): Promise<void> => {
+    const repo = await openTestRepository(storage);
+    const packs = await listObjects(repo, "data", signal);
+    await removeObjects(
+      repo,
+      "data",
+      packs.map(({ id }) => id),
+      signal,
+    );
+    for (const [name, bytes] of objects) {
+      if (name.startsWith("data/")) await storage.put(name, bytes, signal);
+    }
+  };
+  const sweep = sweepFaults({
+    open: () => storageOf(objects),
+    scenario: early,
+    check: async ({ storage }) => void (await restoreAll(await openTestRepository(storage))),
+  });
+  await assert.rejects(sweep, /The check failed after a fault/);
+});
