@@ -8,6 +8,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { asByteString, type ByteString, byteStringToPath } from "../domain/byte-string.ts";
+import { shortPath } from "./tree/short-path.ts";
 
 export interface Mount {
   /** Absolute path where it is mounted. */
@@ -75,5 +76,6 @@ export function mountOf(mounts: readonly Mount[], path: ByteString): Mount | und
 
 /** The number of the device a path lies on, or undefined where there is nothing. Renames work within one mount of one device only. */
 export function deviceOf(path: ByteString): bigint | undefined {
-  return statSync(byteStringToPath(path), { bigint: true, throwIfNoEntry: false })?.dev;
+  using short = shortPath(path);
+  return statSync(byteStringToPath(short.path), { bigint: true, throwIfNoEntry: false })?.dev;
 }

@@ -7,12 +7,13 @@
  */
 
 import { lstat } from "node:fs/promises";
-import { byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
+import { byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { RestoreJournal, SwapArea } from "../../source/swap/restore-journal.ts";
 import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
 import { planSlots } from "../../source/swap/swap-slots.ts";
 import { carryOut } from "../../source/swap/swap-recovery.ts";
+import { withShortPath } from "../../source/tree/short-path.ts";
 import type { OperationContext } from "../context.ts";
 import type { RestorePlan, RestoreRequest, RestoreResult, Started } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
@@ -237,8 +238,8 @@ async function planAreas(
 /** The folder itself stays, so what it is given is written down with what it had. */
 async function attributesOf({ place, staging }: SwapArea): Promise<Pick<SwapArea, "attributes">> {
   const [before, after] = await Promise.all([
-    lstat(byteStringToPath(place)),
-    lstat(byteStringToPath(staging)),
+    withShortPath(place, (path) => lstat(path)),
+    withShortPath(staging, (path) => lstat(path)),
   ]);
   const pick = ({
     mode,

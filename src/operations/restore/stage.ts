@@ -5,20 +5,16 @@
  * @module
  */
 
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { posix } from "node:path";
-import {
-  type ByteString,
-  byteStringToDisplay,
-  byteStringToPath,
-  byteStringToUtf8,
-} from "../../domain/byte-string.ts";
+import { type ByteString, byteStringToDisplay, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
 import { isInside } from "../../source/swap/restore-journal.ts";
-import { realDisk } from "../../source/swap/swap-disk.ts";
+import { makeDirectories, realDisk } from "../../source/swap/swap-disk.ts";
 import { deviceOf } from "../../source/mounts.ts";
+import { pathBytesMax, withShortPath } from "../../source/tree/short-path.ts";
 import { syncTree } from "../../source/tree/sync-tree.ts";
 import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
@@ -73,7 +69,7 @@ async function makeContainers({ layout }: PreparedRestore): Promise<void> {
   const containers = new Set(layout.areas.map((area) => area.container));
   for (const { imagePath } of layout.live) containers.add(posix.dirname(imagePath) as ByteString);
   for (const container of containers) {
-    await mkdir(byteStringToPath(container), { mode: 0o700 }).catch((error: unknown) => {
+    await withShortPath(container, (path) => mkdir(path, { mode: 0o700 })).catch((error: unknown) => {
       throw cannotBuildBeside(container, error);
     });
   }
@@ -96,11 +92,8 @@ function cannotBuildBeside(container: ByteString, cause: unknown): BackupError {
 
 /** Makes what leads to the place where a target is built, and for a folder that place itself. */
 async function makeWay({ builtPath, target }: StagedTarget, parentMode: number): Promise<void> {
-  await mkdir(byteStringToPath(posix.dirname(builtPath) as ByteString), {
-    recursive: true,
-    mode: parentMode,
-  });
-  if (target.kind === "folder") await mkdir(byteStringToPath(builtPath), { mode: 0o700 });
+  await makeDirectories(posix.dirname(builtPath) as ByteString, parentMode);
+  if (target.kind === "folder") await withShortPath(builtPath, (path) => mkdir(path, { mode: 0o700 }));
 }
 
 interface OpenFolder {
@@ -141,6 +134,7 @@ function openFolder({ layout, selection, backup }: PreparedRestore, target: Stag
   const writer = openTreeWriter(textOf(target.builtPath), {
     trust: backup.state === "unverified" ? "foreign" : "own",
     maxTotalBytes: selection.bytesByRoot.get(target.target.name) ?? 0,
+    pathBytesMax: pathBytesMax - target.place.path.length - 1,
   });
   return { target, writer, taken };
 }
@@ -174,11 +168,8 @@ function isTaken(taken: readonly string[], path: string): boolean {
 async function moveInside({ layout }: PreparedRestore, outer: StagedTarget): Promise<void> {
   for (const target of layout.staged) {
     if (target.insideOf !== outer) continue;
-    await mkdir(byteStringToPath(posix.dirname(target.stagedPath) as ByteString), {
-      recursive: true,
-      mode: 0o755,
-    });
-    await rename(byteStringToPath(target.builtPath), byteStringToPath(target.stagedPath));
+    await makeDirectories(posix.dirname(target.stagedPath) as ByteString, 0o755);
+    await realDisk.rename(target.builtPath, target.stagedPath);
   }
 }
 

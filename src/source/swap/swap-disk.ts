@@ -7,9 +7,16 @@
  */
 
 import { randomBytes } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { chmod, lchown, lstat, lutimes, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { asByteString, type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
+import { basename, dirname, join, posix } from "node:path";
+import {
+  asByteString,
+  type ByteString,
+  byteStringFromText,
+  byteStringToPath,
+} from "../../domain/byte-string.ts";
+import { holdDirectory, pathBytesMax, shortPath, withShortPath } from "../tree/short-path.ts";
 
 /** Mode, owner and time of a directory that stays where it is while its content is swapped. */
 export interface PlaceAttributes {
@@ -44,15 +51,15 @@ const syncsAtOnce = 8;
 
 export const realDisk: SwapDisk = {
   async exists(path) {
-    return (await lstat(byteStringToPath(path)).catch(ignoreMissing)) !== undefined;
+    return (await withShortPath(path, (short) => lstat(short)).catch(ignoreMissing)) !== undefined;
   },
 
   async rename(from, to) {
-    await rename(byteStringToPath(from), byteStringToPath(to));
+    await withShortPath(from, (old) => withShortPath(to, (name) => rename(old, name)));
   },
 
   async makeDirectory(path) {
-    await mkdir(byteStringToPath(path), { recursive: true, mode: 0o700 });
+    await makeDirectories(path, 0o700);
   },
 
   async syncDirectories(paths) {
@@ -64,32 +71,33 @@ export const realDisk: SwapDisk = {
   },
 
   async setAttributes(path, { mode, uid, gid, mtimeMs }) {
-    const place = byteStringToPath(path);
-    // Only root may give files away; for anybody else the owner stays as it is.
-    if (process.geteuid?.() === 0) await lchown(place, uid, gid);
-    await chmod(place, mode);
-    await lutimes(place, mtimeMs / 1000, mtimeMs / 1000);
-  },
-
-  async removeTree(path) {
-    const place = byteStringToPath(path);
-    const remove = (): Promise<void> => rm(place, { recursive: true, force: true });
-    await remove().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENAMETOOLONG") throw error;
-      await makeShallow(path);
-      await remove();
+    await withShortPath(path, async (place) => {
+      // Only root may give files away; for anybody else the owner stays as it is.
+      if (process.geteuid?.() === 0) await lchown(place, uid, gid);
+      await chmod(place, mode);
+      await lutimes(place, mtimeMs / 1000, mtimeMs / 1000);
     });
   },
 
+  async removeTree(path) {
+    try {
+      await withShortPath(path, (place) => rm(place, { recursive: true, force: true }));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENAMETOOLONG") await removeDeepTree(path);
+      // A folder on the way to a very long path is gone.
+      else if (code !== "ENOENT") throw error;
+    }
+  },
+
   async removeEmptyDirectories(path) {
-    const place = byteStringToPath(path);
-    const children = await readdir(place, { withFileTypes: true, encoding: "buffer" }).catch(ignoreMissing);
+    const children = await withShortPath(path, readChildren).catch(ignoreMissing);
     if (children === undefined) return;
     for (const child of children) {
       if (!child.isDirectory()) continue;
       await realDisk.removeEmptyDirectories(asByteString(`${path}/${child.name.toString("latin1")}`));
     }
-    await rmdir(place).catch(ignoreNotEmpty);
+    await withShortPath(path, (place) => rmdir(place)).catch(ignoreNotEmpty);
   },
 
   async writeDurably(path, text) {
@@ -102,30 +110,50 @@ export const realDisk: SwapDisk = {
       await file.close();
     }
     await rename(temporary, path);
-    await syncDirectory(dirname(path));
+    await syncDirectory(byteStringFromText(dirname(path)));
   },
 
   async removeFile(path) {
     await rm(path, { force: true });
-    await syncDirectory(dirname(path));
+    await syncDirectory(byteStringFromText(dirname(path)));
   },
 };
 
-/** Half of what Linux takes as a path, so that what lies in a directory at this depth can still be named. */
-const pathBytesMax = 2048;
-
 /**
- * Moves what lies too deep in a tree to its top. A tree that was renamed may have become
- * deeper than a path can say: a file with a path of 4,095 bytes lies below a longer name now.
+ * Makes a directory and those above it that are missing. As `mkdir` has it, the mode is that of all
+ * of them; those that are there stay as they are.
  */
+export async function makeDirectories(path: ByteString, mode: number): Promise<void> {
+  if (path.length > pathBytesMax && !(await realDisk.exists(path))) {
+    await makeDirectories(asByteString(posix.dirname(path)), mode);
+  }
+  await withShortPath(path, (short) => mkdir(short, { recursive: true, mode }));
+}
+
+/** Half of what Linux takes as a path, so that what lies in a directory at this depth can still be named. */
+const shallowBytesMax = 2048;
+
+/** Removes a tree that goes deeper than paths do; it does so below a name of a few bytes. */
+async function removeDeepTree(path: ByteString): Promise<void> {
+  using outer = shortPath(path);
+  using held = holdDirectory(outer.path);
+  await makeShallow(held.path);
+  for (const child of await readChildren(byteStringToPath(held.path))) {
+    const name = asByteString(`${held.path}/${child.name.toString("latin1")}`);
+    await rm(byteStringToPath(name), { recursive: true, force: true });
+  }
+  await rmdir(byteStringToPath(outer.path));
+}
+
+/** Moves what lies too deep in a tree to its top, so that all of it can be named. */
 async function makeShallow(tree: ByteString): Promise<void> {
   const waiting = [tree];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
-    const children = await readdir(byteStringToPath(directory), { withFileTypes: true, encoding: "buffer" });
+    const children = await readChildren(byteStringToPath(directory));
     for (const child of children) {
       if (!child.isDirectory()) continue;
       const path = asByteString(`${directory}/${child.name.toString("latin1")}`);
-      if (path.length <= pathBytesMax) {
+      if (path.length <= shallowBytesMax) {
         waiting.push(path);
         continue;
       }
@@ -136,11 +164,12 @@ async function makeShallow(tree: ByteString): Promise<void> {
   }
 }
 
-async function syncDirectory(path: ByteString | string): Promise<void> {
-  const directory = await open(
-    typeof path === "string" ? byteStringToPath(path as ByteString) : path,
-    "r",
-  ).catch(ignoreMissing);
+function readChildren(directory: string | Buffer): Promise<Dirent<Buffer>[]> {
+  return readdir(directory, { withFileTypes: true, encoding: "buffer" });
+}
+
+async function syncDirectory(path: ByteString): Promise<void> {
+  const directory = await withShortPath(path, (short) => open(short, "r")).catch(ignoreMissing);
   if (directory === undefined) return;
   try {
     await directory.sync();

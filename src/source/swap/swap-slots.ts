@@ -18,6 +18,7 @@ import {
 import { BackupError } from "../../domain/error.ts";
 import { isSqliteHeader, magicBytes } from "../../format/sqlite/header.ts";
 import { absolutePath, joinEntryPath } from "../tree/entry-path.ts";
+import { shortPath, withShortPath } from "../tree/short-path.ts";
 import { readFileHead } from "../folder/file-head.ts";
 import { isInside, type SwapSlot } from "./restore-journal.ts";
 import { withSidecars } from "../sidecar-names.ts";
@@ -97,19 +98,18 @@ function meetsSidecar(
   const own = asByteString(posix.basename(name));
   const sidecars = withSidecars(own).slice(1);
   if (!sidecars.some((sidecar) => current.has(sidecar))) return false;
-  const path = absolutePath(staged, name);
-  const { ino } = lstatSync(byteStringToPath(path), { bigint: true });
-  const head = readFileHead(path, ino, Buffer.alloc(magicBytes), new Map());
+  using short = shortPath(absolutePath(staged, name));
+  const { ino } = lstatSync(byteStringToPath(short.path), { bigint: true });
+  const head = readFileHead(short.path, ino, Buffer.alloc(magicBytes), new Map());
   return head !== undefined && isSqliteHeader(head.bytes);
 }
 
 /** Names in a directory, but for those of restores; none where there is no directory. */
 async function kindsIn(directory: ByteString): Promise<ReadonlyMap<ByteString, Kind>> {
   const kinds = new Map<ByteString, Kind>();
-  const entries = await readdir(byteStringToPath(directory), {
-    withFileTypes: true,
-    encoding: "buffer",
-  }).catch((error: NodeJS.ErrnoException) => {
+  const entries = await withShortPath(directory, (path) =>
+    readdir(path, { withFileTypes: true, encoding: "buffer" }),
+  ).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
     return [];
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -30,4 +30,18 @@ test("syncTree() fails where there is nothing to sync, and when it is cancelled"
   const missing = syncTree(join(root, "missing"), signal);
   await assert.rejects(missing, (error) => isBackupError(error, "storage-unavailable"));
   await assert.rejects(syncTree(root, AbortSignal.abort()), { name: "AbortError" });
+});
+
+test("syncTree() makes a tree deeper than paths go durable, also file by file", async () => {
+  const work = mkdtempSync(join(tmpdir(), "vertex-backup-sync-"));
+  try {
+    const folder = join(work, ...new Array(33).fill("d".repeat(120)));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "file"), "deep");
+    const renamed = join(work, "r".repeat(250));
+    renameSync(join(work, "d".repeat(120)), renamed);
+    assert.equal(await syncTree(renamed, signal, { syncCommand: "no-such-program" }), "each");
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 });

@@ -8,11 +8,12 @@ import { execFile } from "node:child_process";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type ByteString, byteStringFromText, byteStringToPath } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringFromText, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
 import { Breather } from "../folder/breather.ts";
 import { type NameSource, readManyNames } from "../folder/directory-names.ts";
 import { absolutePath } from "./entry-path.ts";
+import { shortPath, withShortPath } from "./short-path.ts";
 
 /** `file-system`: one syncfs(2) for all of it. `each`: every file and directory by itself. */
 export type SyncMethod = "file-system" | "each";
@@ -39,9 +40,10 @@ export async function syncTree(
   options: SyncTreeOptions = {},
 ): Promise<SyncMethod> {
   signal.throwIfAborted();
-  if (await syncFileSystem(options.syncCommand ?? "sync", resolve(directory), signal)) return "file-system";
+  const path = byteStringFromText(resolve(directory));
+  if (await syncFileSystem(options.syncCommand ?? "sync", path, signal)) return "file-system";
   try {
-    await syncEach(byteStringFromText(resolve(directory)), signal);
+    await syncEach(path, signal);
   } catch (cause) {
     signal.throwIfAborted();
     throw notDurable(directory, cause);
@@ -57,9 +59,12 @@ function notDurable(directory: string, cause: unknown): BackupError {
 }
 
 /** False where the program is missing, does not know `-f`, or says it failed: then the other way tells why. */
-function syncFileSystem(command: string, directory: string, signal: AbortSignal): Promise<boolean> {
-  return new Promise((settle, reject) => {
-    execFile(command, ["-f", directory], { signal }, (error) => {
+async function syncFileSystem(command: string, directory: ByteString, signal: AbortSignal): Promise<boolean> {
+  using short = shortPath(directory);
+  // What this process has open the other one knows under this name.
+  const path = (byteStringToUtf8(short.path) ?? "").replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
+  return await new Promise((settle, reject) => {
+    execFile(command, ["-f", path], { signal }, (error) => {
       if (signal.aborted) reject(signal.reason);
       else settle(error === null);
     });
@@ -71,7 +76,8 @@ async function syncEach(directory: ByteString, signal: AbortSignal): Promise<voi
   const waiting: Promise<void>[] = [];
   const directories = [directory];
   for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
-    const names = await readManyNames(next, breather, signal);
+    using short = shortPath(next);
+    const names = await readManyNames(short.path, breather, signal);
     for (const path of pathsIn(next, names)) {
       waiting.push(syncPath(path, directories));
       if (waiting.length >= syncsAtOnce) await Promise.all(waiting.splice(0));
@@ -98,7 +104,7 @@ async function syncPath(path: ByteString, directories: ByteString[]): Promise<vo
 
 async function syncOpened(path: ByteString, flags: number): Promise<"file" | "directory"> {
   const all = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | flags;
-  await using handle = await open(byteStringToPath(path), all);
+  await using handle = await withShortPath(path, (short) => open(short, all));
   const isDirectory = flags === 0 && (await handle.stat()).isDirectory();
   if (isDirectory) return "directory";
   await handle.sync();

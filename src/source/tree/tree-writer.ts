@@ -27,6 +27,7 @@ import type { EntryAttributes, StoredEntry } from "../../domain/entry.ts";
 import { BackupError, errorText, isAbort } from "../../domain/error.ts";
 import { Breather } from "../folder/breather.ts";
 import { absolutePath, displayEntryPath, parentEntryPath } from "./entry-path.ts";
+import { type ShortPath, shortPath } from "./short-path.ts";
 import { checkEntryPath, checkLinkTarget, linkLeadsOutside } from "./safe-path.ts";
 import { SparseWriter } from "./sparse-writer.ts";
 import {
@@ -45,6 +46,8 @@ export interface TreeWriterOptions {
   readonly trust: "own" | "foreign";
   /** Refuses to write more than this: a small archive can hold any amount of zeros. */
   readonly maxTotalBytes: number;
+  /** Refuses longer paths in the folder: where they are moved to, nobody could name them. As long as can be named here when left out. */
+  readonly pathBytesMax?: number;
 }
 
 export interface TreeReport {
@@ -73,15 +76,17 @@ const impliedMode = 0o755;
  * @throws {BackupError} `invalid-input` if it is not
  */
 export function openTreeWriter(stagingDirectory: string, options: TreeWriterOptions): TreeWriter {
-  const stats = lstatSync(stagingDirectory, { throwIfNoEntry: false });
-  const state = stagingFault(stagingDirectory, stats?.isDirectory() ?? false, stats?.mode ?? 0);
+  using short = shortPath(byteStringFromText(stagingDirectory));
+  const path = byteStringToPath(short.path);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const state = stagingFault(path, stats?.isDirectory() ?? false, stats?.mode ?? 0);
   if (state !== undefined) {
     throw new BackupError("invalid-input", `Cannot restore into ${stagingDirectory}: ${state}`);
   }
   return new TreeWriter(stagingDirectory, options);
 }
 
-function stagingFault(path: string, isDirectory: boolean, mode: number): string | undefined {
+function stagingFault(path: string | Buffer, isDirectory: boolean, mode: number): string | undefined {
   if (!isDirectory) return "not a directory";
   if ((mode & 0o022) !== 0) return "others may write to it";
   return readdirSync(path).length > 0 ? "not empty" : undefined;
@@ -121,6 +126,7 @@ export class TreeWriter {
     if (this.#breather.isDue()) await this.#breather.breathe(signal);
     try {
       checkEntryPath(entry.path);
+      this.#checkLength(entry);
       if (entry.kind === "directory") this.#writeDirectory(entry);
       else await this.#writeLeaf(entry, content, signal);
     } catch (error) {
@@ -142,10 +148,20 @@ export class TreeWriter {
 
   #finishDirectory(path: ByteString, attributes: EntryAttributes): void {
     try {
-      this.#count(restoreDirectoryAttributes(this.#pathOf(path), attributes, this.#policy));
+      using short = this.#shortPath(path);
+      this.#count(restoreDirectoryAttributes(byteStringToPath(short.path), attributes, this.#policy));
     } catch (error) {
       throw explained({ root: "", path }, error);
     }
+  }
+
+  #checkLength(entry: StoredEntry): void {
+    const { pathBytesMax } = this.#options;
+    if (pathBytesMax === undefined || entry.path.length <= pathBytesMax) return;
+    const state = `in its folder its path has ${entry.path.length} bytes, wanted at most ${pathBytesMax}`;
+    throw new BackupError("unsupported", `Cannot restore ${displayOf(entry)}: ${state}`, {
+      hint: "Restore into a folder with a shorter path, with --target.",
+    });
   }
 
   #writeDirectory(entry: StoredEntry): void {
@@ -165,7 +181,8 @@ export class TreeWriter {
       missing.push(parent);
     }
     for (const directory of missing.reverse()) {
-      mkdirSync(this.#pathOf(directory), { mode: directory === path ? stagingMode : impliedMode });
+      using short = this.#shortPath(directory);
+      mkdirSync(byteStringToPath(short.path), { mode: directory === path ? stagingMode : impliedMode });
       this.#directories.set(directory, undefined);
     }
   }
@@ -189,7 +206,8 @@ export class TreeWriter {
     if (this.#options.trust === "foreign" && linkLeadsOutside(entry.path, target)) {
       throw refusal(entry, "it is a link that leads out of the folder");
     }
-    const path = this.#pathOf(entry.path);
+    using short = this.#shortPath(entry.path);
+    const path = byteStringToPath(short.path);
     symlinkSync(byteStringToPath(target), path);
     this.#count(restoreLinkAttributes(path, entry, this.#policy));
     this.#report.symlinks++;
@@ -199,13 +217,15 @@ export class TreeWriter {
     checkEntryPath(first);
     // The parent is a directory made here, so the path to it goes through no link.
     const isHere = this.#directories.has(parentEntryPath(first));
-    const stats = isHere ? lstatSync(this.#pathOf(first), { throwIfNoEntry: false }) : undefined;
-    if (stats === undefined) {
+    using source = isHere ? this.#shortPath(first) : undefined;
+    const stats = source && lstatSync(byteStringToPath(source.path), { throwIfNoEntry: false });
+    if (source === undefined || stats === undefined) {
       const message = `Cannot restore ${displayOf(entry)}: ${displayEntryPath(entry.root, first)}, its other name, is not there`;
       throw new BackupError("not-found", message);
     }
     if (!stats.isFile()) throw refusal(entry, "it is a further name of something that is no file");
-    linkSync(this.#pathOf(first), this.#pathOf(entry.path));
+    using target = this.#shortPath(entry.path);
+    linkSync(byteStringToPath(source.path), byteStringToPath(target.path));
     this.#report.files++;
   }
 
@@ -217,7 +237,7 @@ export class TreeWriter {
     if (this.#report.bytes + entry.sizeBytes > this.#options.maxTotalBytes) {
       throw refusal(entry, `the files come to more than ${this.#options.maxTotalBytes} bytes`);
     }
-    const descriptor = openSync(this.#pathOf(entry.path), createFlags, 0o600);
+    const descriptor = this.#create(entry.path);
     try {
       if (content !== undefined) await this.#writeContent(descriptor, entry, content, signal);
       else if (entry.sizeBytes !== 0) throw wrongSize(entry, 0);
@@ -253,8 +273,14 @@ export class TreeWriter {
     if (!ownerRestored) this.#report.ownersNotRestored++;
   }
 
-  #pathOf(path: ByteString): string | Buffer {
-    return byteStringToPath(absolutePath(this.#base, path));
+  #create(path: ByteString): number {
+    using short = this.#shortPath(path);
+    return openSync(byteStringToPath(short.path), createFlags, 0o600);
+  }
+
+  /** Staging lies under a longer name than its target, which may be as deep as paths go. */
+  #shortPath(path: ByteString): ShortPath {
+    return shortPath(absolutePath(this.#base, path));
   }
 }
 
