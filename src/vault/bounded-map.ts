@@ -12,6 +12,7 @@ export async function boundedMap<T, R>(
   items: readonly T[],
   work: (item: T) => Promise<R>,
   signal: AbortSignal,
+  atOnce: number = requestsAtOnce,
 ): Promise<R[]> {
   const results: R[] = new Array(items.length);
   let next = 0;
@@ -28,6 +29,6 @@ export async function boundedMap<T, R>(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(requestsAtOnce, items.length) }, takeOne));
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, takeOne));
   return results;
 }

@@ -36,8 +36,12 @@ interface Segment {
   readonly uncompressed: Uint32Array;
 }
 
-/** All blobs that indexes list. Grows only: an index that is to forget is loaded again. */
+/**
+ * All blobs that indexes list. Grows only: an index that is to forget is loaded again.
+ * What is added to one that stands on another leaves the other as it is.
+ */
 export class BlobIndex implements BlobLookup {
+  readonly #base: BlobIndex | undefined;
   readonly #segments: Segment[] = [];
   readonly #packIds: ObjectId[] = [];
   readonly #packNumbers = new Map<ObjectId, number>();
@@ -46,30 +50,36 @@ export class BlobIndex implements BlobLookup {
   #rows = 0;
   readonly #wanted = Buffer.alloc(idBytes);
 
+  /** @param base Whose blobs and packs are in this one too; it may grow, but is not added to through this one */
+  constructor(base?: BlobIndex) {
+    this.#base = base;
+  }
+
   /** Rows, so a blob in two packs counts twice. */
   get size(): number {
-    return this.#rows;
+    return this.#rows + (this.#base?.size ?? 0);
   }
 
   get packCount(): number {
-    return this.#packIds.length;
+    return this.#packIds.length + (this.#base?.packCount ?? 0);
   }
 
   has(id: ObjectId, type: BlobType): boolean {
-    return this.#firstRow(id, type) !== undefined;
+    return this.#firstRow(id, type) !== undefined || (this.#base?.has(id, type) ?? false);
   }
 
   hasPack(id: ObjectId): boolean {
-    return this.#packNumbers.has(id);
+    return this.#packNumbers.has(id) || (this.#base?.hasPack(id) ?? false);
   }
 
   find(id: ObjectId, type: BlobType): BlobPlace | undefined {
     const row = this.#firstRow(id, type);
-    return row === undefined ? undefined : this.#place(row);
+    return row === undefined ? this.#base?.find(id, type) : this.#place(row);
   }
 
   findAll(id: ObjectId, type: BlobType): readonly BlobPlace[] {
-    return this.#rowsOf(id, type).map((row) => this.#place(row));
+    const own = this.#rowsOf(id, type).map((row) => this.#place(row));
+    return this.#base === undefined ? own : [...this.#base.findAll(id, type), ...own];
   }
 
   /**
@@ -78,28 +88,31 @@ export class BlobIndex implements BlobLookup {
    * @throws {BackupError} `damaged` for numbers that no pack can have
    */
   add(pack: IndexedPack): void {
-    const known = this.#packNumbers.get(pack.id);
-    const number = known ?? this.#packIds.length;
     for (const blob of pack.blobs) checkBlob(pack.id, blob);
-    if (known === undefined) {
-      this.#packIds.push(pack.id);
-      this.#packNumbers.set(pack.id, number);
-    }
+    const isNew = !this.hasPack(pack.id);
+    const number = this.#numberOf(pack.id);
     for (const blob of pack.blobs) {
-      if (known === undefined || !this.#isListed(blob, pack.id)) this.#addRow(blob, number);
+      if (isNew || !this.#isListed(blob, pack.id)) this.#addRow(blob, number);
     }
+  }
+
+  #numberOf(pack: ObjectId): number {
+    const known = this.#packNumbers.get(pack);
+    if (known !== undefined) return known;
+    const number = this.#packIds.push(pack) - 1;
+    this.#packNumbers.set(pack, number);
+    return number;
   }
 
   /** Adds a whole index file. As {@link add} of each of its packs, and many times as fast. */
   addScanned(scanned: ScannedIndex): void {
     for (const [i, id] of scanned.packs.entries()) {
       const [first, end] = [scanned.starts[i] ?? 0, scanned.starts[i + 1] ?? 0];
-      if (this.#packNumbers.has(id)) {
+      if (this.hasPack(id)) {
         this.add({ id, blobs: scannedBlobs(scanned, first, end) });
         continue;
       }
-      const number = this.#packIds.push(id) - 1;
-      this.#packNumbers.set(id, number);
+      const number = this.#numberOf(id);
       for (let from = first; from < end; from++) this.#addScannedRow(scanned, from, number);
     }
   }
@@ -113,6 +126,7 @@ export class BlobIndex implements BlobLookup {
 
   /** Every pack with its blobs in the order of their offsets. Holds 4 bytes a blob meanwhile. */
   *packs(): IterableIterator<IndexedPack> {
+    if (this.#base !== undefined) yield* this.#base.packs();
     const { order, starts } = this.#rowsByPack();
     for (const [number, id] of this.#packIds.entries()) {
       const rows = order.subarray(starts[number], starts[number + 1]);
@@ -123,6 +137,7 @@ export class BlobIndex implements BlobLookup {
 
   /** Every row's id and type, for sets that are shared with workers. The bytes are valid until the next. */
   *rawIds(): IterableIterator<{ readonly id: Buffer; readonly type: BlobType }> {
+    if (this.#base !== undefined) yield* this.#base.rawIds();
     for (let row = 0; row < this.#rows; row++) {
       const { ids, packs } = this.#segment(row);
       const at = (row & rowMask) * idBytes;

@@ -8,7 +8,8 @@ import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
 import { signal } from "../../testing/vault-probe.ts";
-import { loadIndex, requireWholeIndex } from "./load-index.ts";
+import { BlobIndex } from "./blob-index.ts";
+import { loadIndex, loadSharedIndex, requireWholeIndex } from "./load-index.ts";
 import { saveObject } from "./objects.ts";
 
 const id = (text: string): string => hash("sha256", text, "hex");
@@ -78,6 +79,41 @@ test("loadIndex() starts again where a file was merged into another meanwhile", 
   });
   const { index, files } = await loadIndex({ ...repo, storage: busy }, signal);
   assert.deepEqual([merged, index.size, files.length], [true, 6, 1]);
+});
+
+test("loadSharedIndex() reads a file once, forgets with the file, and is not changed by who stands on it", async () => {
+  const storage = new MemoryStorage();
+  const repo = await openTestRepository(storage);
+  const old = await saveObject(repo, "index", encodeIndex([pack("a")]), signal);
+  const reads: string[] = [];
+  const counting: Storage = Object.assign(Object.create(storage) as Storage, {
+    get(name: string, range: undefined, by: AbortSignal) {
+      reads.push(name);
+      return storage.get(name, range, by);
+    },
+    list: storage.list.bind(storage),
+  });
+  const place = { ...repo, storage: counting };
+  const first = await loadSharedIndex(place, signal);
+  const own = new BlobIndex(first.index);
+  own.add(pack("mine"));
+  assert.deepEqual([own.size, own.packCount, first.index.size], [6, 2, 3]);
+  assert.ok(own.has(id("a 1"), "data") && own.has(id("mine 1"), "data"));
+  assert.deepEqual(
+    [...own.packs()].map((one) => one.id),
+    [id("a"), id("mine")],
+  );
+  assert.equal([...own.rawIds()].length, 6);
+  const added = await saveObject(repo, "index", encodeIndex([pack("b")]), signal);
+  const second = await loadSharedIndex(place, signal);
+  assert.deepEqual(reads, [`index/${old}`, `index/${added}`]);
+  assert.deepEqual(
+    [second.index.size, second.files.length, second.index.has(id("mine 1"), "data")],
+    [6, 2, false],
+  );
+  await storage.remove([`index/${old}`], signal);
+  const third = await loadSharedIndex(place, signal);
+  assert.deepEqual([third.index.size, third.index.has(id("a 1"), "data")], [3, false]);
 });
 
 test("loadIndex() stops with the abort itself", async () => {

@@ -8,8 +8,10 @@ import { BackupError, isBackupError } from "../../domain/error.ts";
 import { parseIndex } from "../../format/restic/index-file.ts";
 import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { IndexedPack, ObjectId } from "../../format/restic/model.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { boundedMap } from "../bounded-map.ts";
 import { BlobIndex } from "./blob-index.ts";
-import { listObjects, loadObject } from "./objects.ts";
+import { type ListedObject, listObjects, loadObject } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 
 /** Files in flight: hides the latency of a network, and keeps what is unpacked under some 100 MB. */
@@ -20,6 +22,11 @@ const storedBytesPerBlob = 42;
 
 /** Files that vanish while they are read were merged into others; more often than this it is a storage that lies. */
 const attemptsMax = 5;
+
+/** Blobs that a process keeps in mind between uses: some 120 MB. A larger index is read again each time. */
+const sharedRowsMax = 2_000_000;
+
+type IndexPlace = Pick<Repository, "storage" | "key" | "config">;
 
 /** One file of the index. */
 export interface IndexFile {
@@ -39,17 +46,30 @@ export interface LoadedIndex {
  * Loads the whole index. List snapshots before it, not after: what they name is in it then.
  * A damaged file is a finding; see {@link requireWholeIndex}.
  */
-export async function loadIndex(
-  repo: Pick<Repository, "storage" | "key" | "config">,
-  signal: AbortSignal,
-): Promise<LoadedIndex> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await loadOnce(repo, signal);
-    } catch (error) {
-      if (!isBackupError(error, "not-found") || attempt === attemptsMax) throw error;
-    }
-  }
+export async function loadIndex(place: IndexPlace, signal: AbortSignal): Promise<LoadedIndex> {
+  return await retried(() => loadFiles(place, emptyIndex(), signal));
+}
+
+/**
+ * As {@link loadIndex}, but a long-lived process reads only files that it has not read before. The
+ * index is shared: who wants to add to it stands another on it (`new BlobIndex(index)`).
+ */
+export async function loadSharedIndex(place: IndexPlace, signal: AbortSignal): Promise<LoadedIndex> {
+  const loaded = await retried(() => {
+    const before = shared.get(place.storage) ?? emptyIndex();
+    // Put back when it is whole: one that a failure left half loaded would know blobs of files it does not name.
+    shared.delete(place.storage);
+    return loadFiles(place, before, signal);
+  });
+  if (loaded.index.size <= sharedRowsMax) shared.set(place.storage, { ...loaded, damaged: [] });
+  return loaded;
+}
+
+/** What was loaded last of each storage that is still in use. */
+const shared = new WeakMap<Storage, LoadedIndex>();
+
+function emptyIndex(): LoadedIndex {
+  return { index: new BlobIndex(), files: [], damaged: [] };
 }
 
 /** The index, where nothing of it may be missing. @throws {BackupError} `damaged` if a file of it cannot be read */
@@ -62,33 +82,35 @@ export function requireWholeIndex(loaded: LoadedIndex): BlobIndex {
   });
 }
 
-async function loadOnce(
-  repo: Pick<Repository, "storage" | "key" | "config">,
-  signal: AbortSignal,
-): Promise<LoadedIndex> {
-  const index = new BlobIndex();
-  const listed = await listObjects(repo, "index", signal);
-  index.reserve(listed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / storedBytesPerBlob);
-  const files: IndexFile[] = [];
+async function retried(load: () => Promise<LoadedIndex>): Promise<LoadedIndex> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await load();
+    } catch (error) {
+      if (!isBackupError(error, "not-found") || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+async function loadFiles(place: IndexPlace, before: LoadedIndex, signal: AbortSignal): Promise<LoadedIndex> {
+  const listed = await listObjects(place, "index", signal);
+  const present = new Set(listed.map(({ id }) => id));
+  // An index cannot forget: where a file is gone, its packs may be gone too.
+  const { index, files: known } = before.files.every(({ id }) => present.has(id)) ? before : emptyIndex();
+  const read = new Set(known.map(({ id }) => id));
+  const pending = listed.filter(({ id }) => !read.has(id)).reverse();
+  index.reserve(index.size + pending.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / storedBytesPerBlob);
+  const files = [...known];
   const damaged: { id: ObjectId; error: BackupError }[] = [];
-  const pending = listed.toReversed();
-  let failed = false;
-  const takeOne = async (): Promise<void> => {
-    for (let file = pending.pop(); file !== undefined && !failed; file = pending.pop()) {
-      signal.throwIfAborted();
-      const { id, sizeBytes } = file;
-      try {
-        files.push({ id, sizeBytes, packs: addFile(index, await loadObject(repo, "index", id, signal)) });
-      } catch (error) {
-        if (isBackupError(error, "damaged")) damaged.push({ id, error: named(id, error) });
-        else {
-          failed = true;
-          throw error;
-        }
-      }
+  const loadOne = async ({ id, sizeBytes }: ListedObject): Promise<void> => {
+    try {
+      files.push({ id, sizeBytes, packs: addFile(index, await loadObject(place, "index", id, signal)) });
+    } catch (error) {
+      if (!isBackupError(error, "damaged")) throw error;
+      damaged.push({ id, error: named(id, error) });
     }
   };
-  await Promise.all(Array.from({ length: filesAtOnce }, takeOne));
+  await boundedMap(pending, loadOne, signal, filesAtOnce);
   return { index, files, damaged };
 }
 
