@@ -130,7 +130,10 @@ export async function restoreAll(repo: Repository): Promise<ReadonlyMap<ObjectId
     const files: Record<string, string> = {};
     const restoreFolder = async (tree: ObjectId, path: string): Promise<void> => {
       const nodes = (await loadTrees(source, [tree], signal)).get(tree);
-      assert.ok(nodes !== undefined && typeof nodes !== "string", `tree ${tree} of ${path}: ${String(nodes)}`);
+      assert.ok(
+        nodes !== undefined && typeof nodes !== "string",
+        `tree ${tree} of ${path}: ${String(nodes)}`,
+      );
       for (const { name, subtree, content } of nodes) {
         if (subtree !== undefined) await restoreFolder(subtree, `${path}/${name}`);
         if (content !== undefined) files[`${path}/${name}`] = (await Promise.all(content.map(read))).join("");

@@ -68,7 +68,8 @@ export class PackWriter {
         type,
         version: config.version,
         level: defaultLevel,
-        takeBuffer: () => this.#buffers.pop() ?? new ArrayBuffer(packBytes),
+        // Not zeroed: only what was written of it is stored.
+        takeBuffer: () => this.#buffers.pop() ?? Buffer.allocUnsafeSlow(packBytes).buffer,
         onPack: (pack) => this.#put(pack),
       });
       this.#builders.set(type, builder);

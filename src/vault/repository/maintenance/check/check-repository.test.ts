@@ -48,7 +48,7 @@ async function check(
 
 function flipped(objects: ReadonlyMap<string, Buffer>, name: string, at: number): Objects {
   const bytes = Buffer.from(objects.get(name) ?? assert.fail(name));
-  bytes.writeUInt8((bytes[at] ?? 0) ^ (1 << at % 8), at);
+  bytes.writeUInt8((bytes[at] ?? 0) ^ (1 << (at % 8)), at);
   return new Map(objects).set(name, bytes);
 }
 
