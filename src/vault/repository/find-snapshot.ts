@@ -16,7 +16,7 @@ import {
   manifestInSnapshot,
   mayHaveManifest,
 } from "./describe-backup.ts";
-import { loadIndex } from "./load-index.ts";
+import { loadSharedIndex } from "./load-index.ts";
 import { backupIds, loadSnapshots } from "./maintenance/load-snapshots.ts";
 import { isObjectId, loadObject } from "./objects.ts";
 import { RepositoryReading } from "./read/open-snapshot.ts";
@@ -56,7 +56,7 @@ export async function findSnapshot(
 /** Opens the repository for reads. Call it after the snapshot was found, so that the index knows what it names. */
 export async function openReading(repo: Repository, signal: AbortSignal): Promise<RepositoryReading> {
   // A damaged index file is no reason to refuse what the others know.
-  return new RepositoryReading(repo, (await loadIndex(repo, signal)).index);
+  return new RepositoryReading(repo, (await loadSharedIndex(repo, signal)).index);
 }
 
 /** Describes a snapshot; looks into its tree only where its manifest is not in its own file. */
