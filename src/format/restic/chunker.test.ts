@@ -100,6 +100,24 @@ test("Chunker finds a single cut at any place, from any start, in any lane", () 
   fc.assert(law, { numRuns: 300, seed: 1 });
 });
 
+test("Chunker misses no cut where stretches, lanes and groups of 16 meet", () => {
+  const origin = resticLengths.slice(0, 7).reduce((sum, length) => sum + length, 0);
+  const room = keyStream.subarray(origin, origin + 2 * miB);
+  const edges = [0, 16, 32, 4096, 8192, 61_440, 65_536, 131_072, 65_536 * 15, 1024, 1536 * kiB - 16];
+  for (const edge of edges) {
+    for (
+      let cut = 512 * kiB + Math.max(0, edge - 17);
+      cut <= Math.min(512 * kiB + edge + 17, room.length);
+      cut += 1
+    ) {
+      chunker.buffer.set(room);
+      chunker.buffer.fill(0, cut - 64, cut);
+      chunker.buffer.fill(1, cut - 65, cut - 64);
+      assert.equal(chunker.chunkLength(0, room.length, true), cut);
+    }
+  }
+});
+
 test("Chunker takes the first of several cuts, whichever lane each is in", () => {
   const origin = resticLengths.slice(0, 7).reduce((sum, length) => sum + length, 0);
   const room = keyStream.subarray(origin, origin + 2 * miB);

@@ -88,6 +88,19 @@ const edgeVectors = [
     message: `fd${"ff".repeat(15)}`,
     tag: `fa${"ff".repeat(15)}`,
   },
+  // These two by hand: 2 (2^129 - 2) = p + 1, and 2 (2^129 - 1) = p + 3.
+  {
+    name: "a sum of p + 1, which fits 130 bits",
+    r: `02${"00".repeat(15)}`,
+    message: `fe${"ff".repeat(15)}`,
+    tag: `01${"00".repeat(15)}`,
+  },
+  {
+    name: "a sum of p + 3, the greatest even one of 130 bits",
+    r: `02${"00".repeat(15)}`,
+    message: "ff".repeat(16),
+    tag: `03${"00".repeat(15)}`,
+  },
   {
     name: "a carry through 64 bits before the last block",
     r: `01${"00".repeat(7)}04${"00".repeat(7)}`,
