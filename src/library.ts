@@ -29,6 +29,7 @@ export type {
   BackupCounts,
   BackupDatabase,
   BackupFile,
+  BackupOrigin,
   BackupState,
   BackupType,
   DatabaseCheck,
@@ -37,9 +38,24 @@ export type {
 } from "./domain/backup.ts";
 export type { Clock } from "./domain/clock.ts";
 export { BackupError, type ErrorKind, isBackupError } from "./domain/error.ts";
+export type { PackFormat } from "./domain/packed-item.ts";
 export type { Observer, Phase, Progress } from "./domain/progress.ts";
 export { defaultRetention, type KeepReason, type RetentionRules } from "./domain/retention.ts";
 export type { BackupManager } from "./operations/backup-manager.ts";
+export type {
+  BackupEntry,
+  BackupEntryKind,
+  CompareRequest,
+  DifferingField,
+  Dump,
+  DumpRequest,
+  EntryDifference,
+  FindEntriesRequest,
+  FoundEntry,
+  ListEntriesRequest,
+} from "./operations/browse/browse-requests.ts";
+export type { BackupBrowser } from "./operations/browse/browser.ts";
+export type { CopyOutcome, CopyRequest, CopyResult } from "./operations/copy/copy-requests.ts";
 export type { RecoveredRestore } from "./operations/restore/recover.ts";
 export type { UndoRequest } from "./operations/restore/undo.ts";
 export type {

@@ -50,6 +50,7 @@ test("every @example of the library runs as it stands", async () => {
   assert.ok(methods.length >= 18 && others.length === 2, `${methods.length} and ${others.length} examples`);
   await using app = createLiveApp();
   const imports = `import { createBackupManager } from ${JSON.stringify(library)};\n`;
+  methods.push(...examplesOf("../operations/browse/browser.ts"));
   const blocks = methods.map((code) => `{\n${code}\n}\n`);
   const programs = [`${whole}\n${blocks.join("")}`, ...others];
   for (const [index, program] of programs.entries()) {

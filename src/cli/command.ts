@@ -51,6 +51,13 @@ export interface OpenedManager {
   readonly defaultType: "full" | "database" | "storage" | undefined;
 }
 
+/** Where a second vault is, and how it is opened. */
+export interface OtherVault {
+  readonly vault: string;
+  readonly passwordFile?: string | undefined;
+  readonly passwordCommand?: string | undefined;
+}
+
 /** All a command may use. */
 export interface CommandContext {
   readonly options: GlobalOptions;
@@ -60,6 +67,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   readonly io: CliIo;
   readonly openManager: (folders?: FolderOverrides) => Promise<OpenedManager>;
+  /** A manager of a second vault. What is not said of it is as for the first. */
+  readonly openOther: (place: OtherVault) => Promise<OpenedManager>;
 }
 
 /** What every operation is told: how it is cancelled, who listens and which source is meant. */

@@ -21,6 +21,8 @@ export interface CliIo {
     readonly setRawMode?: (raw: boolean) => unknown;
   };
   readonly stdout: OutputStream;
+  /** Bytes to standard output. Resolves when they may be used again: to false once nobody reads it any more. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<boolean>;
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;

@@ -8,7 +8,7 @@
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "../app/configuration.ts";
 import type { PasswordPurpose } from "../app/open-vault.ts";
 import { askForVault } from "./ask-password.ts";
-import type { CommandContext, FolderOverrides, GlobalOptions, OpenedManager } from "./command.ts";
+import type { CommandContext, FolderOverrides, GlobalOptions, OpenedManager, OtherVault } from "./command.ts";
 
 /** @throws {BackupError} `invalid-input` or `not-found` for a configuration that cannot be used */
 export async function openManager(
@@ -57,6 +57,19 @@ export async function openManager(
     format: configuration.format,
     sourceNames: sources.map((source) => source.name),
     defaultType: loaded.type,
+  };
+}
+
+/** The options with another vault's place instead of the first one's; its password is the first one's where none is named. */
+export function optionsOfOther(options: GlobalOptions, place: OtherVault): GlobalOptions {
+  const { passwordFile, passwordCommand, ...others } = options;
+  const own = place.passwordFile !== undefined || place.passwordCommand !== undefined;
+  const password = own ? place : { passwordFile, passwordCommand };
+  return {
+    ...others,
+    vault: place.vault,
+    ...(password.passwordFile === undefined ? {} : { passwordFile: password.passwordFile }),
+    ...(password.passwordCommand === undefined ? {} : { passwordCommand: password.passwordCommand }),
   };
 }
 

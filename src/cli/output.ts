@@ -16,6 +16,20 @@ export interface OutputOptions {
   readonly quiet: boolean;
 }
 
+/** How a long answer is printed. */
+export interface AnswerForm<T> {
+  readonly lines: (item: T) => readonly string[];
+  readonly document: (item: T) => unknown;
+  readonly whole: (documents: readonly unknown[]) => unknown;
+  /** Lines after all items. */
+  readonly summary: () => readonly string[];
+  /** Takes away what is drawn where lines are to be printed. */
+  readonly beforePrinting: () => void;
+}
+
+/** Few enough to come at once, many enough that writing them costs little. */
+const linesAtOnce = 200;
+
 /** Standard output of one command. */
 export class Output {
   readonly #options: OutputOptions;
@@ -45,6 +59,29 @@ export class Output {
   answer(document: () => unknown, text: () => readonly string[]): void {
     if (this.#options.json) this.#options.stdout.write(`${safeJson(document())}\n`);
     else this.lines(text());
+  }
+
+  /**
+   * What the user asked to see, of which there may be much: text is printed as it comes, in pieces;
+   * a document when all of it is known, so that a failure still leaves exactly one.
+   */
+  async answerEach<T>(items: AsyncIterable<T>, form: AnswerForm<T>): Promise<void> {
+    const documents: unknown[] = [];
+    let lines: string[] = [];
+    const print = (): void => {
+      if (lines.length === 0) return;
+      form.beforePrinting();
+      this.lines(lines);
+      lines = [];
+    };
+    for await (const item of items) {
+      if (this.#options.json) documents.push(form.document(item));
+      else lines.push(...form.lines(item));
+      if (lines.length >= linesAtOnce) print();
+    }
+    print();
+    form.beforePrinting();
+    this.answer(() => form.whole(documents), form.summary);
   }
 
   /** What a command says it did: not printed with `-q`. */

@@ -42,6 +42,26 @@ export const commandRegistry: readonly CommandEntry[] = [
     load: async () => (await import("./commands/show.ts")).showCommand,
   },
   {
+    name: "ls",
+    summary: "List what is in a backup, or in a folder of it",
+    load: async () => (await import("./commands/ls.ts")).lsCommand,
+  },
+  {
+    name: "find",
+    summary: "Find files and databases by name, in all backups",
+    load: async () => (await import("./commands/find.ts")).findCommand,
+  },
+  {
+    name: "dump",
+    summary: "Write out a file or a database of a backup, or a folder as tar or zip",
+    load: async () => (await import("./commands/dump.ts")).dumpCommand,
+  },
+  {
+    name: "compare",
+    summary: "Show what differs between two backups",
+    load: async () => (await import("./commands/compare.ts")).compareCommand,
+  },
+  {
     name: "stats",
     summary: "Count and add up the backups of each type",
     load: async () => (await import("./commands/stats.ts")).statsCommand,
@@ -65,6 +85,11 @@ export const commandRegistry: readonly CommandEntry[] = [
     name: "prune",
     summary: "Free the space of a repository that no backup needs",
     load: async () => (await import("./commands/prune.ts")).pruneCommand,
+  },
+  {
+    name: "copy",
+    summary: "Copy backups into another vault, of either format",
+    load: async () => (await import("./commands/copy.ts")).copyCommand,
   },
   {
     name: "pin",

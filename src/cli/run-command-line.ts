@@ -10,7 +10,7 @@ import type { CommandContext, GlobalOptions } from "./command.ts";
 import { type ErrorReport, errorBody, errorLines, reportError } from "./error-report.ts";
 import { type ExitCode, exitCodeOfKind } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
-import { openManager } from "./open-manager.ts";
+import { openManager, optionsOfOther } from "./open-manager.ts";
 import { Output } from "./output.ts";
 import { createProgram, isCommanderError, usageErrorOf } from "./program.ts";
 import { ProgressLine } from "./progress-line.ts";
@@ -103,6 +103,7 @@ async function execute(
       signal: io.signal,
       io,
       openManager: (folders) => openManager(options, folders ?? {}, { io, progress }),
+      openOther: (place) => openManager(optionsOfOther(options, place), {}, { io, progress }),
     });
   } finally {
     stopListening();

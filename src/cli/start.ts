@@ -6,6 +6,7 @@
 
 import { closeSync, constants, openSync } from "node:fs";
 import { systemClock } from "../domain/clock.ts";
+import { BackupError } from "../domain/error.ts";
 import { exitCodeCancelled } from "./exit-codes.ts";
 import type { CliIo, OutputStream } from "./io.ts";
 import { runCommandLine } from "./run-command-line.ts";
@@ -23,6 +24,7 @@ export async function start(): Promise<void> {
   const io: CliIo = {
     stdin: process.stdin,
     stdout: survivingStream(process.stdout),
+    writeBytes: (bytes) => writeBytes(process.stdout, bytes),
     stderr: survivingStream(process.stderr),
     env: process.env,
     clock: systemClock,
@@ -66,6 +68,25 @@ function canOpenTerminal(): boolean {
   } catch {
     return false;
   }
+}
+
+/** What is asked for as bytes must arrive whole: only a reader that went away by itself is no failure. */
+function writeBytes(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    if (stream.errored !== null) resolve(false);
+    else {
+      stream.write(bytes, (error: NodeJS.ErrnoException | null | undefined) => {
+        if (error === undefined || error === null) resolve(true);
+        else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") resolve(false);
+        else reject(notWritten(error));
+      });
+    }
+  });
+}
+
+function notWritten(cause: NodeJS.ErrnoException): BackupError {
+  const kind = cause.code === "ENOSPC" ? "no-space" : "storage-unavailable";
+  return new BackupError(kind, `Cannot write to standard output: ${cause.message}`, { cause });
 }
 
 /**

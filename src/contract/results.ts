@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { backupSchema, backupTypeSchema, problemSchema } from "./backup.ts";
+import { comparisonSchema, copySchema, dumpedSchema, foundSchema, listingSchema } from "./entries.ts";
 import { errorBodySchema } from "./error.ts";
 import {
   createdVaultSchema,
@@ -143,10 +144,20 @@ export type ResultName =
   | "prune"
   | "recovery-kit"
   | "repair"
-  | "unlock";
+  | "unlock"
+  | "ls"
+  | "find"
+  | "dump"
+  | "compare"
+  | "copy";
 
 /** The schema of each command's document. */
 export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
+  ls: listingSchema,
+  find: foundSchema,
+  dump: dumpedSchema,
+  compare: comparisonSchema,
+  copy: copySchema,
   create: z.object({ outcomes: list(outcomeSchema).describe("one for each source, in order") }),
   list: z.object({ backups: list(backupSchema).describe("newest first") }),
   show: z.object({

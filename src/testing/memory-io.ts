@@ -48,9 +48,14 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
   const stdin = Object.assign(Readable.from(options.input === undefined ? [] : [options.input]), {
     ...(isTerminal ? { isTTY: true } : {}),
   }) as unknown as CliIo["stdin"];
+  const stdout = memoryStream(options.terminalWidth);
   return {
     stdin,
-    stdout: memoryStream(options.terminalWidth),
+    stdout,
+    writeBytes: async (bytes) => {
+      stdout.text += Buffer.from(bytes).toString("latin1");
+      return true;
+    },
     stderr: memoryStream(options.terminalWidth),
     env: options.env ?? {},
     clock: options.clock ?? { now: () => Date.now(), elapsed: () => performance.now() },

@@ -76,6 +76,7 @@ export function renderBackup(backup: Backup, vault: string, nowMs: number, palet
       ["folders", backup.roots.map((root) => `${safeText(root.name)} from ${safeText(root.path)}`)],
       ["entries", backup.roots.length === 0 ? "" : countsLine(counts)],
       ["files", backup.files.map((file) => `${safeText(file.name)}, ${formatBytes(file.sizeBytes)}`)],
+      ["copied from", copiedFromLine(backup)],
       ["made by", isKnown ? safeText(`vertex-backup ${toolVersion}`) : ""],
     ],
     palette.dim,
@@ -88,6 +89,10 @@ export function renderBackup(backup: Backup, vault: string, nowMs: number, palet
     ...section("Problems", problems, palette),
     ...section("Open it by hand", commands, palette),
   ];
+}
+
+function copiedFromLine({ copiedFrom }: Backup): string {
+  return copiedFrom === undefined ? "" : `${safeText(copiedFrom.id)} in ${safeText(copiedFrom.vault)}`;
 }
 
 function countsLine(counts: Backup["counts"]): string {

@@ -41,8 +41,11 @@ export function completionModel(program: Command): CompletionModel {
   };
 }
 
+/** Names of arguments that stand for a backup. */
+const backupArguments: ReadonlySet<string> = new Set(["backup", "backups", "before", "after"]);
+
 function completedCommand(command: Command): CompletedCommand {
-  const takesBackup = command.registeredArguments.some((argument) => argument.name() === "backup");
+  const takesBackup = command.registeredArguments.some((argument) => backupArguments.has(argument.name()));
   const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
   return {
     name: command.name(),

@@ -102,7 +102,6 @@ async function copyOne(
     meter.failed();
     // Of the target no such thing is said while it is written to.
     if (!isBackupError(error, "damaged", "not-found", "unsupported", "unsafe", "invalid-input")) throw error;
-    log.warning(`${backup.id} is not copied: ${error.message}`);
     return { outcome: "failed", backup, error };
   }
 }
