@@ -102,6 +102,26 @@ export const vaultCreateChecks: readonly VaultCheck[] = [
     },
   },
   {
+    name: "entries() and contents() leave out nothing but what lies in folders that are not entered",
+    run: async (place) => {
+      await using vault = await place.open(machine);
+      const { backup } = await backUp(vault, place.folder, { type: "storage" });
+      await using reader = await vault.open(backup.id, signal);
+      const inside = "sub/changing.bin";
+      for (const [enters, kept] of [
+        [({ path }: { path: string }) => path === "", ["", "kept.txt", "link", "sub", "zero"]],
+        [() => false, [""]],
+        [() => true, ["", "kept.txt", "link", "sub", inside, "zero"]],
+      ] as const) {
+        const entries = await Array.fromAsync(reader.entries(signal, enters), ({ path }) => path);
+        const read: string[] = [];
+        for await (const { entry } of reader.contents(() => true, signal, enters)) read.push(entry.path);
+        assert.deepEqual(read, entries);
+        for (const path of kept) assert.ok(entries.includes(path as (typeof entries)[number]), path);
+      }
+    },
+  },
+  {
     name: "open() keeps several databases apart, also those whose names differ by what a file name cannot hold",
     run: async (place) => {
       await using vault = await place.open(machine);

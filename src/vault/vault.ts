@@ -158,14 +158,22 @@ export interface AddedEntry {
   readonly settled: boolean;
 }
 
+/** Asked about each folder before what is in it. */
+export type EntersFolder = (folder: Pick<StoredEntry, "root" | "path">) => boolean;
+
 export interface BackupReader extends AsyncDisposable {
   readonly backup: Backup;
 
   /** The image of a declared database. Its checksum is verified at the end of the stream. @throws {BackupError} `damaged`, `not-found` */
   readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
-  /** All entries in order, without their bytes. `select` sees root and path and leaves out what is not wanted. */
-  entries(signal: AbortSignal): AsyncIterable<StoredEntry>;
+  /**
+   * All entries in order, without their bytes.
+   *
+   * @param enters What lies in a folder for which this answers false may be left out, which spares a
+   *   repository from reading it. A further name of a file whose first name is left out may then come as a file of its own.
+   */
+  entries(signal: AbortSignal, enters?: EntersFolder): AsyncIterable<StoredEntry>;
 
   /** Bytes of one file entry, or a range of them, without reading the rest of the backup. A whole read is verified at its end. */
   read(entry: StoredEntry, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array>;
@@ -175,7 +183,11 @@ export interface BackupReader extends AsyncDisposable {
    * A file's `content` must be read to its end, or left alone, before the next entry is asked for;
    * it is verified as it comes and throws `damaged` at its end where it does not match.
    */
-  contents(select: (entry: StoredEntry) => boolean, signal: AbortSignal): AsyncIterable<EntryWithContent>;
+  contents(
+    select: (entry: StoredEntry) => boolean,
+    signal: AbortSignal,
+    enters?: EntersFolder,
+  ): AsyncIterable<EntryWithContent>;
 }
 
 export interface EntryWithContent {

@@ -76,6 +76,13 @@ export class EntryPlace {
     this.#path = this.#asShown ? path : byteStringFromText(path);
   }
 
+  /** Does a folder lie on the way to this place? */
+  isBelow({ root, path }: Pick<StoredEntry, "root" | "path">): boolean {
+    if (root !== this.root) return false;
+    const folder = this.#asShown ? byteStringToDisplay(path) : path;
+    return folder === "" || this.#path.startsWith(`${folder}/`);
+  }
+
   /** Where an entry stands to this place. */
   relation(entry: Pick<StoredEntry, "root" | "path">): EntryRelation {
     if (entry.root !== this.root) return "elsewhere";

@@ -83,7 +83,7 @@ async function findEntry(
   place: EntryPlace,
   { path, signal }: Started<DumpRequest>,
 ): Promise<StoredEntry> {
-  for await (const entry of reader.entries(signal)) {
+  for await (const entry of reader.entries(signal, (folder) => place.isBelow(folder))) {
     signal.throwIfAborted();
     if (place.relation(entry) === "self") return entry;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BackupReader } from "../../vault/vault.ts";
+import type { BackupReader, EntersFolder } from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import type { Started } from "../requests.ts";
 import { type EntryPlace, notInBackup, placeInBackup } from "./backup-path.ts";
@@ -40,7 +40,7 @@ async function* listTop(
 ): AsyncGenerator<BackupEntry> {
   const { backup } = reader;
   for (const database of backup.databases) yield describeDatabase(backup, database);
-  for await (const entry of reader.entries(signal)) {
+  for await (const entry of reader.entries(signal, () => recursive === true)) {
     signal.throwIfAborted();
     if (recursive === true || entry.path === "") yield describeEntry(entry);
   }
@@ -53,7 +53,11 @@ async function* listFolder(
 ): AsyncGenerator<BackupEntry> {
   const { recursive, signal } = request;
   let found = false;
-  for await (const entry of reader.entries(signal)) {
+  const enters: EntersFolder = (folder) => {
+    const relation = place.relation(folder);
+    return place.isBelow(folder) || relation === "self" || (recursive === true && relation !== "elsewhere");
+  };
+  for await (const entry of reader.entries(signal, enters)) {
     signal.throwIfAborted();
     const relation = place.relation(entry);
     if (relation === "elsewhere" && found && isOrdered(reader)) return;

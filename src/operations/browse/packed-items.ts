@@ -9,7 +9,7 @@ import type { Backup, BackupDatabase } from "../../domain/backup.ts";
 import { asByteString, type ByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import type { PackedItem } from "../../domain/packed-item.ts";
-import type { BackupReader, EntryWithContent } from "../../vault/vault.ts";
+import type { BackupReader, EntersFolder, EntryWithContent } from "../../vault/vault.ts";
 import type { BackupPlace, EntryPlace } from "./backup-path.ts";
 import { fullPath } from "./describe-entry.ts";
 
@@ -63,9 +63,11 @@ async function* entryItems(
   signal: AbortSignal,
 ): AsyncGenerator<PackedItem> {
   const isSelected = (entry: StoredEntry): boolean => place?.relation(entry) !== "elsewhere";
-  const firsts = await firstNames(reader, isSelected, hardLinks, signal);
+  const enters: EntersFolder = (folder) =>
+    place === undefined || place.isBelow(folder) || place.relation(folder) !== "elsewhere";
+  const firsts = await firstNames(reader, isSelected, { hardLinks, enters }, signal);
   let nameAt: number | undefined = place === undefined ? 0 : undefined;
-  for await (const item of reader.contents(isSelected, signal)) {
+  for await (const item of reader.contents(isSelected, signal, enters)) {
     signal.throwIfAborted();
     // The first that is selected is the place itself: names begin with its last component.
     nameAt ??= fullPath(item.entry).lastIndexOf("/") + 1;
@@ -104,11 +106,11 @@ function itemOf(
 async function firstNames(
   reader: BackupReader,
   isSelected: (entry: StoredEntry) => boolean,
-  hardLinks: boolean,
+  { hardLinks, enters }: { readonly hardLinks: boolean; readonly enters: EntersFolder },
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, StoredEntry>> {
   const wanted = new Set<string>();
-  for await (const entry of reader.entries(signal)) {
+  for await (const entry of reader.entries(signal, enters)) {
     const { root, hardLinkTo } = entry;
     if (hardLinkTo === undefined || !isSelected(entry)) continue;
     wanted.add(keyOf(root, hardLinkTo));

@@ -11,7 +11,7 @@ import { BackupError } from "../../domain/error.ts";
 import type { Manifest } from "../../format/restic/manifest.ts";
 import type { TreeNode } from "../../format/restic/model.ts";
 import type { ByteRange } from "../../storage/storage.ts";
-import type { BackupReader, EntryWithContent } from "../vault.ts";
+import type { BackupReader, EntersFolder, EntryWithContent } from "../vault.ts";
 import type { DescribedBackup } from "./describe-backup.ts";
 import { describeFound, findSnapshot, type FoundSnapshot, openReading } from "./find-snapshot.ts";
 import { addRecords } from "./list-backups.ts";
@@ -96,9 +96,9 @@ class RepositoryBackupReader implements BackupReader {
     yield* readNode(this.#reading, node, undefined, name, signal);
   }
 
-  async *entries(signal: AbortSignal): AsyncIterable<StoredEntry> {
+  async *entries(signal: AbortSignal, enters?: EntersFolder): AsyncIterable<StoredEntry> {
     const listener = { leftOut: this.#leftOut };
-    for await (const found of walkEntries(this.#reading, this.#roots, listener, signal)) {
+    for await (const found of walkEntries(this.#reading, this.#roots, listener, signal, enters)) {
       for (const { entry } of found) yield entry;
     }
   }
@@ -122,8 +122,9 @@ class RepositoryBackupReader implements BackupReader {
   async *contents(
     select: (entry: StoredEntry) => boolean,
     signal: AbortSignal,
+    enters?: EntersFolder,
   ): AsyncIterable<EntryWithContent> {
-    const walk = walkEntries(this.#reading, this.#roots, { leftOut: this.#leftOut }, signal);
+    const walk = walkEntries(this.#reading, this.#roots, { leftOut: this.#leftOut }, signal, enters);
     const { fetcher, index } = this.#reading;
     await using ahead = new ReadAhead(fetcher, index, selected(walk, select), signal);
     for (let turn = await ahead.next(); turn !== undefined; turn = await ahead.next()) {

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { byteStringToDisplay } from "../../../domain/byte-string.ts";
+import { asByteString, byteStringToDisplay } from "../../../domain/byte-string.ts";
 import type { StoredEntry } from "../../../domain/entry.ts";
 import type { BackupError } from "../../../domain/error.ts";
 import type { TreeNode } from "../../../format/restic/model.ts";
+import type { EntersFolder } from "../../vault.ts";
 import type { Repository } from "../repository.ts";
 import type { BlobLookup } from "../repository.ts";
 import { BlobFetcher } from "./blob-fetch.ts";
@@ -52,12 +53,13 @@ export interface EntryListener {
   readonly onDamage?: (shownPath: string, error: BackupError) => void;
 }
 
-/** All entries of the roots, in order. */
+/** All entries of the roots, in order, but for what lies in folders that are not entered. */
 export async function* walkEntries(
   { trees }: Pick<RepositoryReading, "trees">,
   roots: readonly TreeRoot[],
   listener: EntryListener,
   signal: AbortSignal,
+  enters: EntersFolder = () => true,
 ): AsyncGenerator<readonly EntryNode[], void, undefined> {
   for (const root of roots) {
     const maker = new EntryMaker(root.name);
@@ -72,11 +74,13 @@ export async function* walkEntries(
     };
     yield entriesOf([{ path: "" as StoredEntry["path"], node: root.node }]);
     const { subtree } = root.node;
-    if (root.node.type !== "dir" || subtree === undefined) continue;
+    const top = { root: root.name, path: asByteString("") };
+    if (root.node.type !== "dir" || subtree === undefined || !enters(top)) continue;
     const { onDamage } = listener;
     const options = {
       name: root.name,
       wants: root.wants,
+      enters: (path: StoredEntry["path"]): boolean => enters({ root: root.name, path }),
       ...(onDamage === undefined
         ? {}
         : {

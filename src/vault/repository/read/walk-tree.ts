@@ -21,6 +21,8 @@ export interface WalkOptions {
   readonly name: string;
   /** Which nodes are wanted; a folder that is not is not read. */
   readonly wants?: (path: ByteString, node: TreeNode) => boolean;
+  /** Which folders are read; those that are not are still handed out themselves. */
+  readonly enters?: (path: ByteString) => boolean;
   /** Told of trees that cannot be read, which are then left out. Without it the walk fails. */
   readonly onDamage?: (path: ByteString, error: BackupError) => void;
 }
@@ -92,7 +94,7 @@ class Walk {
     const path = asByteString(frame.path === "" ? node.name : `${frame.path}/${node.name}`);
     if (this.#options.wants?.(path, node) === false) return;
     batch.push({ path, node });
-    if (node.type !== "dir") return;
+    if (node.type !== "dir" || this.#options.enters?.(path) === false) return;
     if (node.subtree === undefined) return this.#lost(path);
     for (const folder of foldersFrom(frame, foldersAhead)) this.#source.prefetch(folder, this.#signal);
     await this.enter(node.subtree, path);
