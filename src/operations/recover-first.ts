@@ -24,7 +24,8 @@ export async function recoverFirst(
 ): Promise<void> {
   try {
     if ((await journalIds(context.stateDirectory)).length === 0) return;
-    const { recovered, failures } = await recoverWherePossible(context, signal);
+    const { recovered, failures, warnings } = await recoverWherePossible(context, signal);
+    for (const warning of warnings) observer.warning(warning);
     for (const error of failures) observer.warning(notFinished(error));
     for (const { restoreId, direction, targets } of recovered) {
       const outcome = direction === "forward" ? "completed" : "taken back";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { createBackupManager } from "../../src/app/create-backup-manager.ts";
 import { isBackupError } from "../../src/domain/error.ts";
 import { isRestoreLeftover } from "../../src/source/swap/staging-names.ts";
-import { createLiveApp, sumOfBalances, totalBalance } from "../../src/testing/live-app.ts";
+import { createLiveApp, type LiveApp, sumOfBalances, totalBalance } from "../../src/testing/live-app.ts";
 
 /** A mount that goes with its scope. */
 function mount(place: string, ...options: string[]): Disposable {
@@ -141,3 +141,44 @@ test("restore that runs out of space half-way leaves everything as it was", asyn
   );
   assert.deepEqual(readdirSync(place, { recursive: true }).sort(), ["uploads", "uploads/precious.txt"]);
 });
+
+test("restore over an earlier one whose kept state cannot be deleted is done, warns, and offers only the newer", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.backupStorage();
+  const file = join(app.uploads, "2024", "0.txt");
+  writeFileSync(file, "first");
+  const first = await manager.restoreBackup({ backup: "latest", source: "shop" });
+  const kept = first.previousState[0] ?? "";
+  const busy = mount(join(kept, "uploads", "2024"), ...tmpfs);
+  writeFileSync(file, "second");
+  const second = await manager.restoreBackup({ backup: first.backup.id });
+  assert.match(second.warnings.join(), new RegExp(`^Cannot delete all of ${kept}, .*EBUSY`));
+  assert.equal(existsSync(kept), true);
+  await assert.rejects(manager.undoRestore({ restoreId: first.restoreId }), (error) =>
+    isBackupError(error, "not-found"),
+  );
+  await manager.undoRestore();
+  assert.equal(readFileSync(file, "utf8"), "second");
+  const discarding = mount(
+    join(app.directory, `.uploads.vertex-previous-${journalOf(app)}`, "uploads", "2024"),
+    ...tmpfs,
+  );
+  await assert.rejects(manager.discardPreviousState(), (error) =>
+    isBackupError(error, "storage-unavailable"),
+  );
+  await assert.rejects(manager.undoRestore(), (error) => isBackupError(error, "not-found"));
+  busy[Symbol.dispose]();
+  discarding[Symbol.dispose]();
+  await manager.listBackups();
+  assert.deepEqual(readdirSync(app.directory).filter(isRestoreLeftover), []);
+  assert.deepEqual(readdirSync(join(app.directory, "state", "restores")), ["all.lock"]);
+});
+
+/** Id of the only restore whose replaced state can be brought back. */
+function journalOf({ directory }: LiveApp): string {
+  const folder = join(directory, "state", "restores");
+  const journals = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  const kept = journals.filter((name) => readFileSync(join(folder, name), "utf8").includes('"state":"kept"'));
+  return kept[0]?.replace(".json", "") ?? "";
+}

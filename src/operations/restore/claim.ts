@@ -7,7 +7,12 @@
 import { randomBytes } from "node:crypto";
 import { localStamp } from "../../domain/clock.ts";
 import { BackupError } from "../../domain/error.ts";
-import { journalTargets, pathsOverlap, type RestoreJournal } from "../../source/swap/restore-journal.ts";
+import {
+  isEnded,
+  journalTargets,
+  pathsOverlap,
+  type RestoreJournal,
+} from "../../source/swap/restore-journal.ts";
 import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
 import type { OperationContext } from "../context.ts";
 
@@ -29,6 +34,7 @@ export async function claimTargets(
 ): Promise<Disposable> {
   return await store.exclusively(async () => {
     await refuseOverlap(store, journal);
+    if (journal.undoes !== undefined) await requireKept(store, journal.undoes);
     const lock = await store.lock(journal.id);
     if (lock === undefined)
       throw new BackupError("bug", `Cannot claim restore ${journal.id}: its name is taken`);
@@ -42,11 +48,23 @@ export async function claimTargets(
   }, signal);
 }
 
+/** Whoever wants to undo has looked before; meanwhile it may have been discarded, or replaced again. */
+async function requireKept(store: RestoreJournalStore, id: string): Promise<void> {
+  if ((await store.read(id))?.state !== "kept") throw nothingKept(`restore ${id}`);
+}
+
+/** @param what The restore meant, as people named it */
+export function nothingKept(what: string): BackupError {
+  return new BackupError("not-found", `Cannot find what ${what} replaced: nothing is kept`, {
+    hint: "It was undone, discarded, or replaced by a later restore to the same place; a safety backup of it may be in the vault.",
+  });
+}
+
 /** @throws {BackupError} `locked` if an unfinished restore has one of the targets */
 export async function refuseOverlap(store: RestoreJournalStore, journal: RestoreJournal): Promise<void> {
   const wanted = journalTargets(journal);
   for (const other of await store.list()) {
-    if (other.state === "kept" || other.id === journal.id) continue;
+    if (isEnded(other) || other.id === journal.id) continue;
     const shared = journalTargets(other).find((path) => wanted.some((own) => pathsOverlap(own, path)));
     if (shared === undefined) continue;
     using abandoned = await store.lock(other.id);

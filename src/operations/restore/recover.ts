@@ -6,7 +6,8 @@
  */
 
 import { errorText } from "../../domain/error.ts";
-import { journalTargets, type RestoreJournal } from "../../source/swap/restore-journal.ts";
+import { deleteSuperseded } from "../../source/swap/kept-states.ts";
+import { isEnded, journalTargets, type RestoreJournal } from "../../source/swap/restore-journal.ts";
 import { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
 import { realDisk } from "../../source/swap/swap-disk.ts";
 import { type Direction, finishJournal, type RecoveryTools } from "../../source/swap/swap-recovery.ts";
@@ -27,6 +28,8 @@ export interface Recovery {
   readonly recovered: readonly RecoveredRestore[];
   /** One for each restore that can neither be finished nor taken back now; nothing of it is lost. */
   readonly failures: readonly unknown[];
+  /** What people should know besides: a kept state that is to be deleted and cannot be. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -53,20 +56,22 @@ export async function recoverWherePossible(
   signal: AbortSignal,
 ): Promise<Recovery> {
   const store = openJournals(context);
-  const tools = recoveryTools(context, store, () => undefined, signal);
+  const warnings: string[] = [];
+  const tools = recoveryTools(context, store, (message) => void warnings.push(message), signal);
   const recovered: RecoveredRestore[] = [];
   const failures: unknown[] = [];
   for (const journal of await store.list()) {
     signal.throwIfAborted();
     try {
-      const outcome = journal.state === "kept" ? undefined : await recoverOne(journal, tools);
+      if (journal.discarding !== undefined) await deleteSuperseded([journal.id], tools);
+      const outcome = isEnded(journal) ? undefined : await recoverOne(journal, tools);
       if (outcome !== undefined) recovered.push(outcome);
     } catch (error) {
       signal.throwIfAborted();
       failures.push(error);
     }
   }
-  return { recovered, failures };
+  return { recovered, failures, warnings };
 }
 
 /** The journals of this machine. */
@@ -83,7 +88,7 @@ export function recoveryTools(
 ): RecoveryTools {
   const installLive = (journal: RestoreJournal): Promise<void> =>
     installLiveTargets(context, journal, warn, signal);
-  return { store, disk: realDisk, installLive };
+  return { store, disk: realDisk, installLive, warn };
 }
 
 /**
@@ -112,7 +117,7 @@ async function recoverOne(
   if (lock === undefined) return undefined;
   // It may have come to its end between the listing and the lock.
   const journal = await tools.store.read(found.id);
-  if (journal === undefined || journal.state === "kept") return undefined;
+  if (journal === undefined || isEnded(journal)) return undefined;
   const targets = journalTargets(journal);
   return { restoreId: journal.id, direction: await finishJournal(journal, tools), targets };
 }

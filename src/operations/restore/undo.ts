@@ -26,11 +26,12 @@ import {
 import type { RestoreJournalStore } from "../../source/swap/restore-journal-store.ts";
 import { stagingName } from "../../source/swap/staging-names.ts";
 import { realDisk } from "../../source/swap/swap-disk.ts";
-import { carryOut, discardKept } from "../../source/swap/swap-recovery.ts";
+import { deleteMarked, mark } from "../../source/swap/kept-states.ts";
+import { carryOut } from "../../source/swap/swap-recovery.ts";
 import type { OperationContext } from "../context.ts";
 import type { KeptRestore, RunOptions, Started, UndoResult } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
-import { claimTargets, newRestoreId, refuseOverlap } from "./claim.ts";
+import { claimTargets, newRestoreId, nothingKept, refuseOverlap } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { extractDatabase } from "./live.ts";
 import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
@@ -83,7 +84,8 @@ export async function undoRestore(
  * Deletes the previous state that a restore kept. Returns the absolute paths that are
  * gone; none where nothing was kept.
  *
- * @throws {BackupError} `not-found` for an id that names no restore; `locked`
+ * @throws {BackupError} `not-found` for an id that names no restore; `locked`; `storage-unavailable` if not
+ *   all of it can be deleted: it is not offered for an undo any more, and the next command goes on deleting
  */
 export async function discardPreviousState(
   context: OperationContext,
@@ -92,12 +94,22 @@ export async function discardPreviousState(
   const { signal, restoreId } = request;
   await recoverWherePossible(context, signal);
   const store = openJournals(context);
-  return await store.exclusively(async () => {
-    const kept = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
-    if (kept === undefined) return [];
-    await refuseOverlap(store, kept);
-    return (await discardKept(kept, { store, disk: realDisk })).map(byteStringToDisplay);
+  const kept = await store.exclusively(async () => {
+    const found = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
+    if (found === undefined) return undefined;
+    await refuseOverlap(store, found);
+    return { id: found.id, trees: await presentTrees(found), isMarked: await mark(found, found, store) };
   }, signal);
+  if (kept?.isMarked === true) await deleteMarked(kept.id, { store, disk: realDisk });
+  return kept?.trees ?? [];
+}
+
+async function presentTrees({ areas }: RestoreJournal): Promise<readonly string[]> {
+  const present: string[] = [];
+  for (const { previous } of areas) {
+    if (await realDisk.exists(previous)) present.push(byteStringToDisplay(previous));
+  }
+  return present;
 }
 
 /** The restore that an undo or a discard would be about; undefined where nothing is kept. */
@@ -122,9 +134,7 @@ async function findKept(store: RestoreJournalStore, restoreId: string | undefine
   const named = restoreId === undefined ? await lastKept(store) : await readKept(store, restoreId);
   if (named?.state === "kept") return named;
   const what = restoreId === undefined ? "the last restore" : `restore ${restoreId}`;
-  throw new BackupError("not-found", `Cannot find what ${what} replaced: nothing is kept`, {
-    hint: "It was undone, discarded, or replaced by a later restore to the same place; a safety backup of it may be in the vault.",
-  });
+  throw nothingKept(what);
 }
 
 /** An id comes from people: it is compared, never made into a path. */

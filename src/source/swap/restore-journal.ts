@@ -21,6 +21,7 @@ import type { PlaceAttributes } from "./swap-disk.ts";
  * - `reverting`: going forward was impossible; everything is being moved back. Back.
  * - `done`: all of the new is in, durably; leftovers are being removed. Forward.
  * - `kept`: nothing left to do; the previous state is kept for an undo.
+ * - `discarding`: the previous state is being deleted, and never offered for an undo again. Forward.
  */
 export type JournalState =
   | "building"
@@ -30,7 +31,8 @@ export type JournalState =
   | "filling"
   | "reverting"
   | "done"
-  | "kept";
+  | "kept"
+  | "discarding";
 
 /** One name that is swapped, as a whole: a file, a folder with all that is in it, or a link. */
 export interface SwapSlot {
@@ -81,6 +83,13 @@ export interface RestoreJournal {
   readonly safetyBackupId?: string;
   /** Set where no safety backup holds all of what is replaced: then no later restore removes `previous` either. */
   readonly onlyCopy?: boolean;
+  /** Kept trees that are being deleted. `areas` and `live` name them no longer; in state `discarding` nothing else is left. */
+  readonly discarding?: readonly ByteString[];
+}
+
+/** Has a restore let go of its targets? */
+export function isEnded({ state }: RestoreJournal): boolean {
+  return state === "kept" || state === "discarding";
 }
 
 /** Absolute paths of everything a restore replaces. */

@@ -9,13 +9,8 @@
 import { posix } from "node:path";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
-import {
-  type JournalState,
-  journalTargets,
-  pathsOverlap,
-  type RestoreJournal,
-  type SwapArea,
-} from "./restore-journal.ts";
+import { deleteSuperseded, supersede } from "./kept-states.ts";
+import type { JournalState, RestoreJournal, SwapArea } from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
 import { swapBack, swapIn } from "./swap.ts";
 import type { SwapDisk } from "./swap-disk.ts";
@@ -25,6 +20,8 @@ export interface RecoveryTools {
   readonly disk: SwapDisk;
   /** Writes the images of `journal.live` into their databases, all or none; may be repeated. */
   readonly installLive: (journal: RestoreJournal) => Promise<void>;
+  /** Is told what went wrong after a restore had done all it was asked for. */
+  readonly warn: (message: string) => void;
 }
 
 /** `forward`: all targets are as the restore wanted them. `back`: all are as they were before it. */
@@ -40,6 +37,7 @@ export type Direction = "forward" | "back";
 export async function finishJournal(journal: RestoreJournal, tools: RecoveryTools): Promise<Direction> {
   switch (journal.state) {
     case "kept":
+    case "discarding":
       return "forward";
     case "building":
     case "staged":
@@ -142,7 +140,7 @@ async function dropStaging(journal: RestoreJournal, { disk, store }: RecoveryToo
   await store.remove(journal.id);
 }
 
-/** After `done`: removes empty staging, and the older previous states of the same targets. */
+/** After `done`: removes empty staging, and the older previous states of the same targets. Those go last, for it may take long. */
 async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void> {
   const { disk, store } = tools;
   const touched = new Set<ByteString>();
@@ -151,69 +149,12 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
     touched.add(posix.dirname(area.container) as ByteString);
   }
   await dropImages(journal, disk);
-  await supersede(journal, tools);
+  const superseded = await supersede(journal, store);
   await disk.syncDirectories(touched);
   const areas: SwapArea[] = [];
   for (const area of journal.areas) areas.push({ ...area, wasAbsent: !(await disk.exists(area.previous)) });
   await store.write({ ...journal, areas, state: "kept" });
-}
-
-/** Longer than the store waits for its mutex, so that its own message is the one people see. */
-const supersedeWaitMs = 60_000;
-
-/**
- * Only the newest previous state of a target is kept: what both restores replaced goes from the
- * older one, unless it is the only copy. The trees go before the store is taken, because that may
- * take long; nobody undoes or discards them meanwhile, for the newer restore holds their targets.
- */
-async function supersede(newer: RestoreJournal, { disk, store }: RecoveryTools): Promise<void> {
-  for (const older of await store.list()) {
-    for (const area of replacedBy(newer, older).areas) await disk.removeTree(area.previous);
-  }
-  await store.exclusively(async () => {
-    if (newer.undoes !== undefined) await store.remove(newer.undoes);
-    for (const older of await store.list()) await forgetReplaced(newer, older, store);
-  }, AbortSignal.timeout(supersedeWaitMs));
-}
-
-async function forgetReplaced(
-  newer: RestoreJournal,
-  older: RestoreJournal,
-  store: RestoreJournalStore,
-): Promise<void> {
-  const gone = replacedBy(newer, older);
-  if (gone.areas.length + gone.live.length === 0) return;
-  const areas = older.areas.filter((area) => !gone.areas.includes(area));
-  const live = older.live.filter((target) => !gone.live.includes(target));
-  if (areas.length + live.length === 0) await store.remove(older.id);
-  else await store.write({ ...older, areas, live });
-}
-
-/** What the older restore keeps and the newer one has replaced again. */
-function replacedBy(newer: RestoreJournal, older: RestoreJournal): Pick<RestoreJournal, "areas" | "live"> {
-  const isKept = older.state !== "kept" || older.onlyCopy === true;
-  if (isKept || older.id === newer.id || older.id === newer.undoes) return { areas: [], live: [] };
-  const replaced = journalTargets(newer);
-  const isReplaced = (path: string): boolean => replaced.some((other) => pathsOverlap(path, other));
-  return {
-    areas: older.areas.filter((area) => area.targets.some(isReplaced)),
-    live: older.live.filter((target) => isReplaced(target.path)),
-  };
-}
-
-/** Deletes the previous state a kept journal holds, and forgets it. Returns the absolute paths that are gone. */
-export async function discardKept(
-  journal: RestoreJournal,
-  { disk, store }: Pick<RecoveryTools, "disk" | "store">,
-): Promise<readonly ByteString[]> {
-  const gone: ByteString[] = [];
-  for (const area of journal.areas) {
-    if (!(await disk.exists(area.previous))) continue;
-    await disk.removeTree(area.previous);
-    gone.push(area.previous);
-  }
-  await store.remove(journal.id);
-  return gone;
+  await deleteSuperseded(superseded, tools);
 }
 
 async function dropImages(journal: RestoreJournal, disk: SwapDisk): Promise<void> {

@@ -18,13 +18,14 @@ import { previousName } from "./staging-names.ts";
 import { realDisk, type SwapDisk } from "./swap-disk.ts";
 import { carryOut, finishJournal } from "./swap-recovery.ts";
 
+const warn = (): void => assert.fail("nothing to warn of");
 const installLive = (): Promise<void> => Promise.reject(new Error("there are no live targets"));
 
 async function recover(scene: Scene): Promise<void> {
   const disk = new PowerCutDisk({ before: Number.POSITIVE_INFINITY });
   const store = scene.store(disk);
   const found = await store.read(id);
-  if (found !== undefined) await finishJournal(found, { store, disk, installLive });
+  if (found !== undefined) await finishJournal(found, { store, disk, installLive, warn });
 }
 
 interface SweepOptions {
@@ -56,7 +57,9 @@ async function stopAndRecover(options: SweepOptions & { before: number; forget: 
     const disk = new PowerCutDisk(options);
     if (options.refuseLast === true) refuse(disk, join(scene.directory, "root", "absent"));
     await scene.store(new PowerCutDisk({ before: Number.POSITIVE_INFINITY })).write(scene.journal);
-    const ended = await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }));
+    const ended = await stopped(
+      carryOut(scene.journal, { store: scene.store(disk), disk, installLive, warn }),
+    );
     if (!ended && options.forget) disk.forgetUnsynced();
     const state = (await scene.store(realDisk).read(id))?.state ?? "removed";
     if (options.recoverTwice === true) await recoverInterrupted(scene, options.before);
@@ -102,7 +105,7 @@ async function recoverInterrupted(scene: Scene, seed: number): Promise<void> {
   const store = scene.store(disk);
   const found = await store.read(id);
   if (found === undefined) return;
-  if (!(await stopped(finishJournal(found, { store, disk, installLive })))) disk.forgetUnsynced();
+  if (!(await stopped(finishJournal(found, { store, disk, installLive, warn })))) disk.forgetUnsynced();
 }
 
 function checkLaw(scene: Scene, expected: Record<string, string>, where: string): void {
@@ -161,7 +164,7 @@ test("swap: the sweep notices when the new comes in before the old is out of the
     }));
     await finishJournal(
       { ...wrong, areas: withoutDatabase },
-      { store: scene.store(realDisk), disk: realDisk, installLive },
+      { store: scene.store(realDisk), disk: realDisk, installLive, warn },
     );
     assert.throws(
       () => checkLaw(scene, newState, "a stale -wal is beside the restored database"),
@@ -187,7 +190,7 @@ test("swap: a step that fails takes everything back", async () => {
       };
       const store = scene.store(disk);
       await store.write(scene.journal);
-      await assert.rejects(carryOut(scene.journal, { store, disk, installLive }), /EACCES/);
+      await assert.rejects(carryOut(scene.journal, { store, disk, installLive, warn }), /EACCES/);
       checkLaw(scene, oldState, failing);
       assert.deepEqual(await store.list(), []);
     } finally {
@@ -203,7 +206,8 @@ test("swap: what an app made anew between crash and recovery does not meet the r
       const root = join(scene.directory, "root");
       const disk = new PowerCutDisk({ before });
       await scene.store(realDisk).write(scene.journal);
-      if (await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }))) break;
+      if (await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive, warn })))
+        break;
       const absent = !(await realDisk.exists(bytes(join(root, "app/app.db"))));
       if (absent) write(root, { "app/app.db": "made anew", "app/app.db-wal": "wal of it" });
       await recover(scene);
@@ -227,7 +231,7 @@ test("swap: the sidecars of what an app made anew stay with it, so that no undo 
       rmSync(join(root, "app/app.db-shm"));
       const disk = new PowerCutDisk({ before });
       await scene.store(realDisk).write(scene.journal);
-      const run = carryOut(scene.journal, { store: scene.store(disk), disk, installLive });
+      const run = carryOut(scene.journal, { store: scene.store(disk), disk, installLive, warn });
       if (await stopped(run)) return assert.ok(made > 3, `${made} stops left the database absent`);
       if (existsSync(join(root, "app/app.db"))) continue;
       made++;
@@ -258,7 +262,7 @@ test("swap: the old comes back although an app has made something in its place, 
     };
     const store = scene.store(disk);
     await store.write(scene.journal);
-    await assert.rejects(carryOut(scene.journal, { store, disk, installLive }), /EIO/);
+    await assert.rejects(carryOut(scene.journal, { store, disk, installLive, warn }), /EIO/);
     assert.deepEqual(read(root), oldState);
     assert.deepEqual(read(join(root, "app", previousName(bytes("app.db"), id))), {
       "app.db.late-1": "made anew",
@@ -278,7 +282,7 @@ test("swap: a disk that is not mounted when the restore is taken up again change
     try {
       const disk = new PowerCutDisk({ before });
       await scene.store(realDisk).write(scene.journal);
-      await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive }));
+      await stopped(carryOut(scene.journal, { store: scene.store(disk), disk, installLive, warn }));
       const state = (await scene.store(realDisk).read(id))?.state;
       if (state !== "clearing" && state !== "filling") continue;
       const root = join(scene.directory, "root");
