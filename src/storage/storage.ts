@@ -76,6 +76,14 @@ export interface Storage extends AsyncDisposable {
    */
   get(name: string, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
+  /**
+   * Fills `target` from `offset` on, as {@link get} would give it: offered by drivers that can put bytes
+   * where they are wanted, which spares a buffer for each piece. The target may be memory shared by threads.
+   *
+   * @throws {BackupError} `not-found`; `damaged` if it ends before the target is full
+   */
+  readInto?(name: string, offset: number, target: Uint8Array, signal: AbortSignal): Promise<void>;
+
   /** Size and time of an object, or undefined where there is none. */
   stat(name: string, signal: AbortSignal): Promise<StoredObject | undefined>;
 

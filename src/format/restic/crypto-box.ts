@@ -157,7 +157,10 @@ function* openedPieces(
   for (let at = 0; at < ciphertext.length; at += poly1305PieceBytes) {
     const piece = ciphertext.subarray(at, at + poly1305PieceBytes);
     yield piece;
-    target.set(decipher.update(piece), at);
+    const plain = decipher.update(piece);
+    target.set(plain, at);
+    // Given back at once: the collector counts what is outside its heap, and would run for every few megabytes of it.
+    if (plain.length === poly1305PieceBytes) plain.buffer.transfer(0);
   }
 }
 

@@ -13,9 +13,13 @@ import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type PackRange, planRanges, type WantedBlob } from "./blob-ranges.ts";
 import type { BlobThreads } from "./blob-threads.ts";
 import { type BlobToDecode, plainLengthOf, stateOf } from "./decode-blobs.ts";
+import { SharedMemory } from "./shared-memory.ts";
 
 /** Requests in flight: hides the latency of a network. What they hold in memory is bounded by who asks. */
-const requestsAtOnce = 16;
+const requestsAtOnce = 6;
+
+/** Memory kept between uses: about what is read and decoded at once. */
+const keptBytesMax = 64 * 1024 * 1024;
 
 /** Nobody stores larger pieces of files: restic's have 8 MiB at most, others' up to 64. */
 export const dataBlobBytesMax: number = 128 * 1024 * 1024;
@@ -53,11 +57,46 @@ export function findBlob(index: BlobLookup, id: ObjectId, type: BlobType): BlobP
   return failureOf(place, `the index says it has ${plainLengthOf(place)} bytes, more than any has`);
 }
 
+/** What came of a wish for blobs. */
+export interface LoadedBlobs {
+  readonly bytes: ReadonlyMap<WantedBlob, Uint8Array>;
+  readonly failures: ReadonlyMap<WantedBlob, BlobFailure>;
+  /** Call it when `bytes` are not needed any more: others come to lie in their place. */
+  release(): void;
+}
+
+/** One wish for blobs while they come in. */
+class Loading implements LoadedBlobs {
+  readonly bytes = new Map<WantedBlob, Uint8Array>();
+  readonly failures = new Map<WantedBlob, BlobFailure>();
+  /** Are the bytes wanted, or only whether they are right? */
+  readonly keeps: boolean;
+  readonly #memory: SharedMemory;
+  readonly #taken: SharedArrayBuffer[] = [];
+
+  constructor(memory: SharedMemory, keeps: boolean) {
+    this.#memory = memory;
+    this.keeps = keeps;
+  }
+
+  take(size: number): Uint8Array | undefined {
+    if (!this.keeps) return undefined;
+    const memory = this.#memory.take(size);
+    this.#taken.push(memory);
+    return Buffer.from(memory, 0, size);
+  }
+
+  release(): void {
+    for (const memory of this.#taken.splice(0)) this.#memory.give(memory);
+  }
+}
+
 export class BlobFetcher {
   readonly #storage: Repository["storage"];
   readonly #index: BlobLookup;
   readonly #threads: BlobThreads;
   readonly #permits = new Permits(requestsAtOnce);
+  readonly #memory = new SharedMemory(keptBytesMax);
 
   constructor(repo: Pick<Repository, "storage">, index: BlobLookup, threads: BlobThreads) {
     this.#storage = repo.storage;
@@ -68,7 +107,7 @@ export class BlobFetcher {
   /**
    * Reads blobs, each to its place in `target`; without one they are only checked.
    *
-   * @returns what cannot be had, by the position in `wanted`
+   * @returns what cannot be had, by the blob that was wanted
    * @throws {BackupError} `storage-unavailable`
    */
   async load(
@@ -76,82 +115,143 @@ export class BlobFetcher {
     target: ArrayBufferLike | undefined,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<WantedBlob, BlobFailure>> {
-    const failures = new Map<WantedBlob, BlobFailure>();
+    const loaded = await this.#loadAll(wanted, target !== undefined, signal);
+    if (target !== undefined) {
+      const all = new Uint8Array(target);
+      for (const [{ at }, plain] of loaded.bytes) all.set(plain, at);
+    }
+    loaded.release();
+    return loaded.failures;
+  }
+
+  /** Reads blobs. @throws {BackupError} `storage-unavailable` */
+  loadBytes(wanted: readonly WantedBlob[], signal: AbortSignal): Promise<LoadedBlobs> {
+    return this.#loadAll(wanted, true, signal);
+  }
+
+  async #loadAll(wanted: readonly WantedBlob[], keeps: boolean, signal: AbortSignal): Promise<Loading> {
+    const loading = new Loading(this.#memory, keeps);
     const loadOne = async (range: PackRange): Promise<void> => {
-      for (const [blob, state] of await this.#loadRange(range, target, signal)) {
-        const failure = await this.#rescue(blob, state, target, signal);
-        if (failure !== undefined) failures.set(blob, failure);
+      for (const [blob, state] of await this.#loadRange(range, loading, signal)) {
+        const failure = await this.#rescue(blob, state, loading, signal);
+        if (failure !== undefined) loading.failures.set(blob, failure);
       }
     };
     const all = planRanges(wanted).map((range) => this.#permits.run(() => loadOne(range)));
     const outcomes = await Promise.allSettled(all);
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-    return failures;
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed === undefined) return loading;
+    loading.release();
+    throw failed.reason;
   }
 
   /** What failed of a range, and how. */
   async #loadRange(
     range: PackRange,
-    target: ArrayBufferLike | undefined,
+    loading: Loading,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<WantedBlob, string>> {
+    const stored = await this.#readRange(range, signal);
+    if (typeof stored === "string") return new Map(range.blobs.map((blob) => [blob, stored]));
+    const blobs = placeBlobs(range);
+    const size = blobs.reduce((most, blob) => Math.max(most, blob.at + plainLengthOf(blob)), 0);
+    const target = loading.take(size);
+    const failures = await this.#threads.decode({ pieces: stored.pieces, blobs }, target);
+    if (stored.memory !== undefined) this.#memory.give(stored.memory);
+    const states = new Map(failures.map(({ index, state }) => [index, state]));
+    const failed = new Map<WantedBlob, string>();
+    for (const [i, blob] of range.blobs.entries()) {
+      const { at = 0 } = blobs[i] ?? {};
+      const state = states.get(i);
+      if (state !== undefined) failed.set(blob, state);
+      else if (target !== undefined) {
+        loading.bytes.set(blob, target.subarray(at, at + plainLengthOf(blob.place)));
+      }
+    }
+    return failed;
+  }
+
+  /** The stored bytes; a text that says why there are none. */
+  async #readRange(range: PackRange, signal: AbortSignal): Promise<StoredRange | string> {
     signal.throwIfAborted();
     const pieces: Uint8Array[] = [];
     try {
+      const whole = await this.#readShared(range, signal);
+      if (whole !== undefined) return whole;
       const { offset, length } = range;
       for await (const piece of this.#storage.get(packName(range.pack), { offset, length }, signal)) {
         pieces.push(piece);
       }
     } catch (error) {
       if (!isBackupError(error, "damaged", "not-found")) throw error;
-      const state = isBackupError(error, "not-found") ? "that pack is missing" : stateOf(error);
-      // A pack that ends early may still hold those in its beginning: each is tried by itself.
-      if (pieces.length === 0 || range.blobs.length === 1) {
-        return new Map(range.blobs.map((blob) => [blob, state]));
-      }
+      // A pack that ends early may still hold the blobs in its beginning.
+      if (pieces.length > 0 && range.blobs.length > 1) return { pieces };
+      return isBackupError(error, "not-found") ? "that pack is missing" : stateOf(error);
     }
-    const blobs = range.blobs.map((blob) => toDecode(blob, range.offset));
-    const failures = await this.#threads.decode({
-      pieces,
-      blobs,
-      ...(target === undefined ? {} : { target }),
-    });
-    return new Map(
-      failures.flatMap(({ index, state }) => {
-        const blob = range.blobs[index];
-        return blob === undefined ? [] : [[blob, state] as const];
-      }),
-    );
+    return { pieces };
+  }
+
+  /** Where the storage can: straight into memory of ours. Undefined where it cannot, or the pack ends early. */
+  async #readShared(
+    { pack, offset, length }: PackRange,
+    signal: AbortSignal,
+  ): Promise<StoredRange | undefined> {
+    if (this.#storage.readInto === undefined) return undefined;
+    const memory = this.#memory.take(length);
+    const bytes = Buffer.from(memory, 0, length);
+    try {
+      await this.#storage.readInto(packName(pack), offset, bytes, signal);
+      return { pieces: [bytes], memory };
+    } catch (error) {
+      this.#memory.give(memory);
+      if (isBackupError(error, "damaged")) return undefined;
+      throw error;
+    }
   }
 
   /** Tries the other copies of a blob. */
   async #rescue(
     blob: WantedBlob,
     state: string,
-    target: ArrayBufferLike | undefined,
+    loading: Loading,
     signal: AbortSignal,
   ): Promise<BlobFailure | undefined> {
-    for (const place of this.#index.findAll(blob.place.id, blob.place.type)) {
-      const { pack, offset } = blob.place;
+    const { id, type, pack, offset } = blob.place;
+    for (const place of this.#index.findAll(id, type)) {
       const isSame = place.pack === pack && place.offset === offset;
       if (isSame || plainLengthOf(place) !== plainLengthOf(blob.place)) continue;
       const copy: WantedBlob = { place, at: blob.at };
       const range = { pack: place.pack, offset: place.offset, length: place.length, blobs: [copy] };
-      if ((await this.#loadRange(range, target, signal)).size === 0) return undefined;
+      if ((await this.#loadRange(range, loading, signal)).size > 0) continue;
+      const bytes = loading.bytes.get(copy);
+      if (bytes !== undefined) loading.bytes.set(blob, bytes);
+      loading.bytes.delete(copy);
+      return undefined;
     }
     return failureOf(blob.place, state);
   }
 }
 
-function toDecode({ place, at }: WantedBlob, rangeOffset: number): BlobToDecode {
-  const { id, offset, length, uncompressedLength } = place;
-  return {
-    id,
-    offset: offset - rangeOffset,
-    length,
-    at,
-    ...(uncompressedLength === undefined ? {} : { uncompressedLength }),
-  };
+/** The bytes of a range as they are stored. */
+interface StoredRange {
+  readonly pieces: readonly Uint8Array[];
+  /** What they lie in, to be given back. */
+  readonly memory?: SharedArrayBuffer;
+}
+
+/** Blobs of a range lie one after the other in memory, as they do in the pack. */
+function placeBlobs({ blobs, offset }: PackRange): readonly BlobToDecode[] {
+  let at = 0;
+  return blobs.map(({ place }) => {
+    const placed = toDecode(place, place.offset - offset, at);
+    at += plainLengthOf(place);
+    return placed;
+  });
+}
+
+function toDecode({ id, length, uncompressedLength }: BlobPlace, offset: number, at: number): BlobToDecode {
+  const blob = { id, offset, length, at };
+  return uncompressedLength === undefined ? blob : { ...blob, uncompressedLength };
 }
 
 function failureOf(place: BlobPlace, state: string): BlobFailure {

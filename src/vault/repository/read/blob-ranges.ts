@@ -7,6 +7,7 @@
 
 import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobPlace } from "../repository.ts";
+import { plainLengthOf } from "./decode-blobs.ts";
 
 /** A blob to be read, and where its plain bytes go. */
 export interface WantedBlob {
@@ -25,6 +26,9 @@ export interface PackRange {
 /** Larger ranges are cut: several in flight hide more latency than one, and decode on several threads. */
 const rangeBytesMax = 4 * 1024 * 1024;
 
+/** So is what decodes to more: it takes as much memory. */
+const plainBytesMax = 4 * 1024 * 1024;
+
 /** Bytes between two blobs that are read and thrown away: fewer take less time than another request. */
 const gapBytesMax = 128 * 1024;
 
@@ -40,11 +44,17 @@ export function planRanges(wanted: readonly WantedBlob[]): readonly PackRange[] 
   for (const [pack, blobs] of byPack) {
     blobs.sort((a, b) => a.place.offset - b.place.offset);
     let start = 0;
-    for (let i = 1; i <= blobs.length; i++) {
-      if (i < blobs.length && belongs(blobs, start, i)) continue;
-      ranges.push(rangeOf(pack, blobs.slice(start, i)));
-      start = i;
+    let plainBytes = 0;
+    for (const [i, blob] of blobs.entries()) {
+      const bytes = plainLengthOf(blob.place);
+      if (i > start && (plainBytes + bytes > plainBytesMax || !belongs(blobs, start, i))) {
+        ranges.push(rangeOf(pack, blobs.slice(start, i)));
+        start = i;
+        plainBytes = 0;
+      }
+      plainBytes += bytes;
     }
+    ranges.push(rangeOf(pack, blobs.slice(start)));
   }
   return ranges.sort((a, b) => firstUse(a) - firstUse(b));
 }

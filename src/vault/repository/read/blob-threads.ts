@@ -16,6 +16,7 @@ import { type DecodeFailure, type DecodeTask, decodeBlobs, ownsBuffer } from "./
 export interface ToThread {
   readonly id: number;
   readonly task: DecodeTask;
+  readonly target: Uint8Array | undefined;
 }
 
 /** @internal Between the threads and this file. */
@@ -38,6 +39,7 @@ const youngHeapMiB = 4;
 
 interface Waiting {
   readonly task: DecodeTask;
+  readonly target: Uint8Array | undefined;
   readonly resolve: (failures: readonly DecodeFailure[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -59,15 +61,19 @@ export class BlobThreads implements AsyncDisposable {
     this.#key = key;
   }
 
-  /** As `decodeBlobs`. The pieces' buffers are taken away from the caller. */
-  async decode(task: DecodeTask): Promise<readonly DecodeFailure[]> {
+  /**
+   * As `decodeBlobs`. The pieces' buffers are taken away from the caller where they are not shared.
+   *
+   * @param target In shared memory; not to be looked at before this returns
+   */
+  async decode(task: DecodeTask, target?: Uint8Array): Promise<readonly DecodeFailure[]> {
     if (this.#bytesInline < inlineBytesMax) {
       for (const piece of task.pieces) this.#bytesInline += piece.byteLength;
-      if (this.#bytesInline < inlineBytesMax) return decodeBlobs(this.#key, task);
+      if (this.#bytesInline < inlineBytesMax) return decodeBlobs(this.#key, task, target);
     }
     if (this.#threads.length === 0) this.#start();
     return await new Promise((resolve, reject) => {
-      this.#queue.push({ task, resolve, reject });
+      this.#queue.push({ task, target, resolve, reject });
       this.#handOut();
     });
   }
@@ -116,15 +122,15 @@ export class BlobThreads implements AsyncDisposable {
   }
 
   #give(thread: Thread, waiting: Waiting): void {
-    const pieces = waiting.task.pieces.map((piece) => (ownsBuffer(piece) ? piece : new Uint8Array(piece)));
+    const pieces = waiting.task.pieces.map((piece) =>
+      ownsBuffer(piece) || isShared(piece) ? piece : new Uint8Array(piece),
+    );
     const id = this.#nextId++;
     thread.running.set(id, waiting);
     thread.worker.ref();
-    const message: ToThread = { id, task: { ...waiting.task, pieces } };
-    thread.worker.postMessage(
-      message,
-      pieces.map((piece) => piece.buffer as ArrayBuffer),
-    );
+    const message: ToThread = { id, task: { ...waiting.task, pieces }, target: waiting.target };
+    const moved = pieces.filter((piece) => !isShared(piece)).map((piece) => piece.buffer as ArrayBuffer);
+    thread.worker.postMessage(message, moved);
   }
 
   #rest(thread: Thread): void {
@@ -142,4 +148,8 @@ export class BlobThreads implements AsyncDisposable {
       reject(new BackupError("bug", `Cannot decode blobs: ${state}`, { cause }));
     }
   }
+}
+
+function isShared(bytes: Uint8Array): boolean {
+  return bytes.buffer instanceof SharedArrayBuffer;
 }

@@ -11,7 +11,7 @@ import type { FromThread, ToThread } from "./blob-threads.ts";
 
 const key = workerData as MasterKey;
 
-parentPort?.on("message", ({ id, task }: ToThread) => {
-  const answer: FromThread = { id, failures: decodeBlobs(key, task) };
+parentPort?.on("message", ({ id, task, target }: ToThread) => {
+  const answer: FromThread = { id, failures: decodeBlobs(key, task, target) };
   parentPort?.postMessage(answer);
 });

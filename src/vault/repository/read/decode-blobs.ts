@@ -9,7 +9,9 @@
 import { hash } from "node:crypto";
 import { errorText, isBackupError } from "../../../domain/error.ts";
 import { decompress } from "../../../encode/zstd.ts";
-import { boxOverheadBytes, openBox } from "../../../format/restic/crypto-box.ts";
+import { decompressInto } from "../../../encode/zstd-decoder.ts";
+import { copyStoredFrame } from "../../../encode/zstd-stored.ts";
+import { boxOverheadBytes, openBox, openBoxInto } from "../../../format/restic/crypto-box.ts";
 import type { MasterKey, ObjectId } from "../../../format/restic/model.ts";
 
 /** One blob of a range of a pack. */
@@ -28,8 +30,6 @@ export interface DecodeTask {
   /** The stored bytes of the range, in order. They are gone afterwards. */
   readonly pieces: readonly Uint8Array[];
   readonly blobs: readonly BlobToDecode[];
-  /** Where plain bytes go; without one they are only checked. */
-  readonly target?: ArrayBufferLike;
 }
 
 /** What is wrong with one blob of a task. */
@@ -51,37 +51,51 @@ export function plainLengthOf(blob: {
   return blob.uncompressedLength ?? Math.max(0, blob.length - boxOverheadBytes);
 }
 
-/** Decodes a range. A blob that fails leaves its place in the target undefined and is named in the answer. */
-export function decodeBlobs(key: MasterKey, task: DecodeTask): readonly DecodeFailure[] {
+/**
+ * Decodes a range. A blob that fails leaves its place in the target undefined and is named in the answer.
+ *
+ * @param target Where plain bytes go; without one they are only checked
+ */
+export function decodeBlobs(key: MasterKey, task: DecodeTask, target?: Uint8Array): readonly DecodeFailure[] {
   const failures: DecodeFailure[] = [];
   const stored = new Pieces(task.pieces);
-  const target = task.target === undefined ? undefined : Buffer.from(task.target);
   for (const [index, blob] of task.blobs.entries()) {
-    const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, target);
+    const length = plainLengthOf(blob);
+    const place = target?.subarray(blob.at, blob.at + length) ?? plainScratch.take(length);
+    const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, place);
     if (state !== undefined) failures.push({ index, state });
   }
   for (const piece of task.pieces) if (ownsBuffer(piece)) free(piece);
   return failures;
 }
 
+/** What is wrong; undefined where `place` holds the blob. */
 function decodeOne(
   key: MasterKey,
   box: Uint8Array,
   blob: BlobToDecode,
-  target: Buffer | undefined,
+  place: Uint8Array,
 ): string | undefined {
   if (box.length !== blob.length) return `the pack ends ${blob.length - box.length} bytes too early for it`;
-  let plain: Buffer;
   try {
-    plain = openBlob(key, box, blob);
+    if (blob.uncompressedLength === undefined) {
+      return describeDifference(place.subarray(0, openBoxInto(key, box, place)), blob);
+    }
+    const opened = openedScratch.take(box.length);
+    return decompressChecked(opened.subarray(0, openBoxInto(key, box, opened)), blob, place);
   } catch (error) {
     if (!isBackupError(error, "damaged")) throw error;
     return stateOf(error);
   }
+}
+
+/** Only what the public decoder says of a blob counts as damage. */
+function decompressChecked(frame: Uint8Array, blob: BlobToDecode, place: Uint8Array): string | undefined {
+  const isFilled = copyStoredFrame(frame, place) === place.length || decompressInto(frame, place);
+  if (isFilled && describeDifference(place, blob) === undefined) return undefined;
+  const plain = decompress(frame, place.length);
   const state = describeDifference(plain, blob);
-  // I6: nothing reaches the target that is not what its name says.
-  if (state === undefined && target !== undefined) plain.copy(target, blob.at);
-  free(plain);
+  if (state === undefined) place.set(plain);
   return state;
 }
 
@@ -158,8 +172,7 @@ class Pieces {
   }
 
   #gather(start: number, length: number): Uint8Array {
-    // One buffer a thread, used again and again: a blob across two pieces is not rare.
-    if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(length);
+    const scratch = boxScratch.take(length);
     let done = 0;
     let at = start;
     for (let i = this.#current; done < length && i < this.#pieces.length; i++, at = 0) {
@@ -171,5 +184,18 @@ class Pieces {
   }
 }
 
-/** Holds the blob that is being decoded where it lies across pieces. */
-let scratch: Buffer = Buffer.alloc(0);
+/** Memory that is used for one blob after the other, as large as the largest was. */
+class Scratch {
+  #bytes: Uint8Array = new Uint8Array();
+
+  /** Valid until the next call. */
+  take(length: number): Uint8Array {
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
+    return this.#bytes.subarray(0, length);
+  }
+}
+
+/** Of this thread: an envelope that lies across pieces, what is inside one, and what that decodes to. */
+const boxScratch = new Scratch();
+const openedScratch = new Scratch();
+const plainScratch = new Scratch();

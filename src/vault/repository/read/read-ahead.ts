@@ -1,8 +1,8 @@
 /**
  * The bytes of many files in order, read ahead of who takes them. Files are cut into
  * batches of so many bytes; of a batch all blobs are fetched at once, wherever they
- * lie, each to its place in one block of memory. A file's blobs lie there one after
- * the other, so that it is mostly handed out in one piece.
+ * lie. Memory is used again when a batch has been taken, because fresh memory costs
+ * more than what is done with it.
  *
  * @module
  */
@@ -10,7 +10,7 @@
 import { BackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobLookup } from "../repository.ts";
-import { type BlobFailure, type BlobFetcher, blobError, findBlob } from "./blob-fetch.ts";
+import { type BlobFailure, type BlobFetcher, blobError, findBlob, type LoadedBlobs } from "./blob-fetch.ts";
 import type { WantedBlob } from "./blob-ranges.ts";
 import { plainLengthOf } from "./decode-blobs.ts";
 
@@ -28,10 +28,10 @@ export interface Turn<T> {
 }
 
 /** Bytes of one batch: some hundred small files, and enough of a large one for every thread. */
-const batchBytes = 12 * 1024 * 1024;
+const batchBytes = 8 * 1024 * 1024;
 
 /** Batches that are read while one is taken. */
-const batchesAhead = 3;
+const batchesAhead = 2;
 
 /** Things in one batch: empty files and folders take memory too. */
 const partsMax = 4_096;
@@ -39,15 +39,10 @@ const partsMax = 4_096;
 /** Handed out at once at most, so that who writes it is never long at it. */
 const chunkBytesMax = 4 * 1024 * 1024;
 
-/** Batches this small get memory of their own size. */
-const smallBatchBytes = 1024 * 1024;
-
 /** A blob in its batch; one that several files share is there once. */
 interface Slot {
-  readonly id: ObjectId;
-  readonly at: number;
-  readonly length: number;
   failure: BlobFailure | undefined;
+  bytes: Uint8Array;
 }
 
 /** What a batch holds of a subject. */
@@ -61,7 +56,7 @@ interface Part<T> {
 
 interface Batch<T> {
   readonly parts: readonly Part<T>[];
-  readonly memory: Buffer;
+  readonly loaded: LoadedBlobs;
   next: number;
 }
 
@@ -70,7 +65,6 @@ export class ReadAhead<T> implements AsyncDisposable {
   readonly #fetcher: BlobFetcher;
   readonly #stopped = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #free: SharedArrayBuffer[] = [];
   /** In order. */
   readonly #batches: Promise<Batch<T> | undefined>[] = [];
   #planned: Promise<unknown> = Promise.resolve();
@@ -103,8 +97,7 @@ export class ReadAhead<T> implements AsyncDisposable {
    */
   async *content(reading: () => string): AsyncGenerator<Uint8Array, void, undefined> {
     for (let part = this.#part; part !== undefined; ) {
-      const memory = this.#current?.memory ?? Buffer.alloc(0);
-      yield* chunksOf(part.slots, memory, reading);
+      yield* chunksOf(part.slots, reading);
       if (part.isLast) return;
       part = await this.#nextPart();
       this.#part = part;
@@ -138,50 +131,42 @@ export class ReadAhead<T> implements AsyncDisposable {
     return batch;
   }
 
-  async #load({ parts, wanted, bytes }: Plan<T>): Promise<Batch<T>> {
-    const memory = this.#take(bytes);
-    const failures = await this.#fetcher.load([...wanted.keys()], memory, this.#signal);
-    for (const [blob, failure] of failures) {
-      const slot = wanted.get(blob);
-      if (slot !== undefined) slot.failure = failure;
+  async #load({ parts, wanted }: Plan<T>): Promise<Batch<T>> {
+    const loaded = await this.#fetcher.loadBytes([...wanted.keys()], this.#signal);
+    for (const [blob, slot] of wanted) {
+      slot.failure = loaded.failures.get(blob);
+      slot.bytes = loaded.bytes.get(blob) ?? slot.bytes;
     }
-    return { parts, memory: Buffer.from(memory), next: 0 };
-  }
-
-  #take(bytes: number): SharedArrayBuffer {
-    if (bytes <= smallBatchBytes || bytes > batchBytes) return new SharedArrayBuffer(bytes);
-    return this.#free.pop() ?? new SharedArrayBuffer(batchBytes);
+    return { parts, loaded, next: 0 };
   }
 
   #release(): void {
-    const memory = this.#current?.memory.buffer;
+    this.#current?.loaded.release();
     this.#current = undefined;
-    if (memory instanceof SharedArrayBuffer && memory.byteLength === batchBytes) this.#free.push(memory);
   }
 }
 
+const noBytes = new Uint8Array();
+
 /** Neighbours in memory come out as one chunk. */
-function* chunksOf(slots: readonly Slot[], memory: Buffer, reading: () => string): Generator<Uint8Array> {
-  let start = 0;
-  let end = 0;
-  for (const slot of slots) {
-    const isNeighbour = slot.failure === undefined && slot.at === end;
-    if (isNeighbour && slot.at + slot.length - start <= chunkBytesMax) {
-      end += slot.length;
+function* chunksOf(slots: readonly Slot[], reading: () => string): Generator<Uint8Array> {
+  let chunk: Uint8Array = noBytes;
+  for (const { bytes, failure } of slots) {
+    const isNeighbour = bytes.buffer === chunk.buffer && bytes.byteOffset === chunk.byteOffset + chunk.length;
+    if (failure === undefined && isNeighbour && chunk.length + bytes.length <= chunkBytesMax) {
+      chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length + bytes.length);
       continue;
     }
-    if (end > start) yield memory.subarray(start, end);
-    if (slot.failure !== undefined) throw blobError(slot.failure, reading());
-    start = slot.at;
-    end = slot.at + slot.length;
+    if (chunk.length > 0) yield chunk;
+    if (failure !== undefined) throw blobError(failure, reading());
+    chunk = bytes;
   }
-  if (end > start) yield memory.subarray(start, end);
+  if (chunk.length > 0) yield chunk;
 }
 
 interface Plan<T> {
   readonly parts: readonly Part<T>[];
   readonly wanted: ReadonlyMap<WantedBlob, Slot>;
-  readonly bytes: number;
 }
 
 /** Cuts what is wanted into batches. */
@@ -246,6 +231,7 @@ class Planner<T> {
 class BatchPlan<T> implements Plan<T> {
   readonly parts: Part<T>[] = [];
   readonly wanted = new Map<WantedBlob, Slot>();
+  /** Plain, each blob counted once. */
   bytes = 0;
   readonly #index: BlobLookup;
   readonly #slots = new Map<ObjectId, Slot>();
@@ -285,9 +271,9 @@ class BatchPlan<T> implements Plan<T> {
     const place = findBlob(this.#index, id, "data");
     const length = "message" in place ? 0 : plainLengthOf(place);
     if (this.bytes > 0 && this.bytes + length > batchBytes) return undefined;
-    const slot: Slot = { id, at: this.bytes, length, failure: "message" in place ? place : undefined };
+    const slot: Slot = { failure: "message" in place ? place : undefined, bytes: noBytes };
     this.#slots.set(id, slot);
-    if (!("message" in place)) this.wanted.set({ place, at: slot.at }, slot);
+    if (!("message" in place)) this.wanted.set({ place, at: this.bytes }, slot);
     this.bytes += length;
     return slot;
   }
