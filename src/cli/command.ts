@@ -56,6 +56,8 @@ export interface OtherVault {
   readonly vault: string;
   readonly passwordFile?: string | undefined;
   readonly passwordCommand?: string | undefined;
+  /** Of what kind it is made where there is none; as configured, else an archive vault, when left out. */
+  readonly format?: "archive" | "repository" | undefined;
 }
 
 /** All a command may use. */

@@ -10,9 +10,12 @@ import type { PasswordPurpose } from "../app/open-vault.ts";
 import { askForVault } from "./ask-password.ts";
 import type { CommandContext, FolderOverrides, GlobalOptions, OpenedManager, OtherVault } from "./command.ts";
 
+/** What is said of the vault, and of what kind it is to be where there is none. */
+type OpenOptions = GlobalOptions & Pick<OtherVault, "format">;
+
 /** @throws {BackupError} `invalid-input` or `not-found` for a configuration that cannot be used */
 export async function openManager(
-  options: GlobalOptions,
+  options: OpenOptions,
   folders: FolderOverrides,
   { io, progress }: Pick<CommandContext, "io" | "progress">,
 ): Promise<OpenedManager> {
@@ -40,6 +43,7 @@ export async function openManager(
   const configuration: ManagerConfiguration = {
     ...loaded.configuration,
     sources,
+    ...(options.format === undefined ? {} : { format: options.format }),
     ...(options.lockWait === undefined ? {} : { lockWaitMs: options.lockWait }),
   };
   const askPassword = async (purpose: PasswordPurpose): Promise<string> => {
@@ -61,13 +65,14 @@ export async function openManager(
 }
 
 /** The options with another vault's place instead of the first one's; its password is the first one's where none is named. */
-export function optionsOfOther(options: GlobalOptions, place: OtherVault): GlobalOptions {
+export function optionsOfOther(options: GlobalOptions, place: OtherVault): OpenOptions {
   const { passwordFile, passwordCommand, ...others } = options;
   const own = place.passwordFile !== undefined || place.passwordCommand !== undefined;
   const password = own ? place : { passwordFile, passwordCommand };
   return {
     ...others,
     vault: place.vault,
+    format: place.format,
     ...(password.passwordFile === undefined ? {} : { passwordFile: password.passwordFile }),
     ...(password.passwordCommand === undefined ? {} : { passwordCommand: password.passwordCommand }),
   };

@@ -54,6 +54,19 @@ test("findBackup() never takes the id of a backup that is gone for the one that 
   );
 });
 
+test("findBackup() takes the newest of restic's own snapshots as latest where there is nothing else", () => {
+  const [foreign, unreadable] = [
+    backup("ab".repeat(32), { source: "restic", neverRemoved: true }),
+    backup("cd".repeat(32), { source: "", neverRemoved: true, state: "damaged" }),
+  ];
+  assert.equal(findBackup([unreadable, foreign], "latest", any), foreign);
+  assert.equal(findBackup([foreign, ...newestFirst], "latest", any), newestFirst[0]);
+  assert.throws(
+    () => findBackup([unreadable], "latest", any),
+    (error) => isBackupError(error, "not-found"),
+  );
+});
+
 test("findBackup() takes latest as the newest, or as the newest that can be trusted", () => {
   assert.equal(findBackup(newestFirst, "latest", any), newestFirst[0]);
   assert.equal(findBackup(newestFirst, "latest", { preferTrusted: true }), newestFirst[1]);

@@ -61,10 +61,13 @@ function abbreviates(reference: string, id: string): boolean {
 
 function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceScope): B {
   // Safety backups and what is not ours or unreadable have to be named: none is what "latest" promises.
-  const candidates = backups
-    .filter((backup) => !backup.safety && backup.state !== "unverified" && backup.neverRemoved !== true)
+  const inScope = backups
+    .filter((backup) => !backup.safety && backup.state !== "unverified")
     .filter((backup) => scope.source === undefined || backup.source === scope.source)
     .filter((backup) => scope.type === undefined || backup.type === scope.type);
+  const ours = inScope.filter((backup) => backup.neverRemoved !== true);
+  // A repository that only restic has written to has a latest snapshot all the same.
+  const candidates = ours.length > 0 ? ours : inScope.filter((backup) => backup.state === "good");
   const sources = [...new Set(candidates.map((backup) => backup.source))];
   if (sources.length > 1) {
     throw new BackupError(

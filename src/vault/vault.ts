@@ -188,6 +188,9 @@ export interface BackupReader extends AsyncDisposable {
     signal: AbortSignal,
     enters?: EntersFolder,
   ): AsyncIterable<EntryWithContent>;
+
+  /** What is in the backup but is not given out, as far as reads have met it: devices and pipes that only restic stores. */
+  leftOut?(): readonly Problem[];
 }
 
 export interface EntryWithContent {

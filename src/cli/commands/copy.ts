@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Option } from "commander";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { BackupType } from "../../domain/backup.ts";
 import { formatBytes, formatQuantity } from "../../domain/units.ts";
@@ -20,6 +21,7 @@ interface CopyOptions {
   readonly to: string;
   readonly toPasswordFile?: string;
   readonly toPasswordCommand?: string;
+  readonly toFormat?: "archive" | "repository";
   readonly type?: BackupType;
   readonly level?: number;
   readonly dryRun?: boolean;
@@ -42,6 +44,11 @@ export const copyCommand: CommandModule = {
       )
       .option("--to-password-file <file>", "holds the password of that vault (default: the same)", filled)
       .option("--to-password-command <command>", "shell command that prints that password", filled)
+      .addOption(
+        new Option("--to-format <format>", "what is made where there is no vault (default: archive)").choices(
+          ["archive", "repository"],
+        ),
+      )
       .addOption(typeOption("only backups of this type"))
       .option("--level <1-9>", "gzip level of an archive vault that is copied into", gzipLevel)
       .option("-n, --dry-run", "copy nothing, show what would be copied")
@@ -62,6 +69,7 @@ async function copy(
     vault: options.to,
     passwordFile: options.toPasswordFile,
     passwordCommand: options.toPasswordCommand,
+    format: options.toFormat,
   });
   await using _closingTarget = target.manager;
   const request: CopyRequest = {
@@ -115,7 +123,8 @@ export function renderCopy(result: CopyResult, vault: string, palette: Palette):
 
 function outcomeLines(one: CopyOutcome, dryRun: boolean, palette: Palette): string[] {
   const id = safeText(one.backup.id);
-  const size = formatBytes(one.backup.sourceBytes);
+  // Of snapshots that restic made the copy knows more than they do.
+  const size = formatBytes(("copy" in one ? one.copy : undefined)?.sourceBytes ?? one.backup.sourceBytes);
   switch (one.outcome) {
     case "there":
       return [];

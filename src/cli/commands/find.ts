@@ -30,6 +30,9 @@ interface FindOptions {
   readonly ignoreCase?: boolean;
 }
 
+/** Enough that no two of a million backups begin alike. */
+const shortIdDigits = 12;
+
 const kinds: readonly BackupEntryKind[] = ["file", "directory", "symlink", "database"];
 
 /** The command as the registry lists it. */
@@ -70,7 +73,7 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     lines: ({ backup, entry }) => {
       count++;
       backups.add(backup.id);
-      return [`${safeText(backup.id)}  ${placeLine(entry, output.palette)}`];
+      return [`${shortId(backup.id)}  ${placeLine(entry, output.palette)}`];
     },
     document: documentOf,
     whole: (documents) => ({ found: documents }),
@@ -82,6 +85,11 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     beforePrinting: () => progress.clear(),
   });
   return 0;
+}
+
+/** The 64 digits of a repository's ids leave no room for anything else; their beginnings are taken as well. */
+function shortId(id: string): string {
+  return safeText(/^[0-9a-f]{64}$/.test(id) ? id.slice(0, shortIdDigits) : id);
 }
 
 function requestOf(context: CommandContext, pattern: string, options: FindOptions): FindEntriesRequest {

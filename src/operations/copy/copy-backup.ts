@@ -44,10 +44,11 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
   if (backup.type !== "database") {
     await copyEntries(reader, writer, (bytes) => job.meter.read(bytes), signal);
   }
-  if (!backup.pinned) return await writer.finish(summaryOf(backup), signal);
+  const summary = summaryOf(backup, reader.leftOut?.() ?? []);
+  if (!backup.pinned) return await writer.finish(summary, signal);
   // I5: no rotation may remove it between being there and being pinned.
   await using _written = await to.vault.hold(signal);
-  return await pinCopy(to, await writer.finish(summaryOf(backup), signal), signal);
+  return await pinCopy(to, await writer.finish(summary, signal), signal);
 }
 
 function beginCopy(
@@ -105,12 +106,12 @@ async function writeImage(path: string, bytes: AsyncIterable<Uint8Array>, meter:
   }
 }
 
-/** As the source's own summary was, so that the copy is in the same state. */
-function summaryOf(backup: Backup): BackupSummary {
+/** As the source's own summary was, so that the copy is in the same state; with what cannot be copied. */
+function summaryOf(backup: Backup, leftOut: readonly Problem[]): BackupSummary {
   const problems = problemsOf(backup);
   return {
-    problems,
-    problemCount: Math.max(backup.problemCount, problems.length),
+    problems: [...problems, ...leftOut],
+    problemCount: Math.max(backup.problemCount, problems.length) + leftOut.length,
     suspect: () => suspectReason(backup),
     durationMs: () => backup.durationMs,
   };
