@@ -184,6 +184,11 @@ export interface RestoreRequest extends RunOptions {
   readonly live?: boolean;
   /** Replace a database although a process has it open. */
   readonly force?: boolean;
+  /**
+   * False to try it although the sizes of the files come to more than is free: files with holes take less.
+   * If the disk fills up after all, everything stays as it was.
+   */
+  readonly spaceCheck?: boolean;
 }
 
 /** What a restore would do, made before anything is touched. */

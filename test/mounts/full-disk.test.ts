@@ -7,6 +7,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -88,6 +90,29 @@ test("restore onto a disk too small for it says so before anything is touched", 
   );
   assert.deepEqual(filesBelow(small), [join(small, "uploads", "precious.txt")]);
   assert.equal(readFileSync(join(small, "uploads", "precious.txt"), "utf8"), "keep me");
+});
+
+test("restore of a file with holes is refused where its size is not free, and done with holes where asked for", async () => {
+  const disk = join(uploads, "disk.img");
+  writeFileSync(disk, "begin");
+  truncateSync(disk, 64 << 20);
+  await using manager = manage(join(work, "backups"));
+  await manager.createBackup();
+  await assert.rejects(
+    manager.restoreBackup({ backup: "latest", target: small }),
+    (error) => isBackupError(error, "no-space") && error.hint?.includes("--no-space-check") === true,
+  );
+  const { warnings } = await manager.restoreBackup({ backup: "latest", target: small, spaceCheck: false });
+  assert.match(warnings.join(), /are free, .* are needed: the restore is tried all the same/);
+  assert.equal(statSync(join(small, "uploads", "disk.img")).size, 64 << 20);
+  for (let i = 0; i < 4; i++) writeFileSync(join(uploads, `video-${i}.mp4`), incompressible(2 << 20, 10 + i));
+  await manager.createBackup();
+  const before = filesBelow(small);
+  await assert.rejects(
+    manager.restoreBackup({ backup: "latest", target: small, spaceCheck: false }),
+    (error) => isBackupError(error, "no-space"),
+  );
+  assert.deepEqual(filesBelow(small), before);
 });
 
 test("verify of a vault without a free byte gives its answer, and warns that it could not be noted", async () => {

@@ -29,6 +29,8 @@ interface RestoreOptions {
   readonly yes?: boolean;
   readonly live?: boolean;
   readonly force?: boolean;
+  /** False with `--no-space-check`. */
+  readonly spaceCheck?: boolean;
   readonly undo?: boolean;
   readonly discard?: boolean;
 }
@@ -64,6 +66,7 @@ export const restoreCommand: CommandModule = {
       .option("-y, --yes", "do not ask")
       .option("--live", "write databases through SQLite, so that a running app goes on")
       .option("--force", "replace a database although a process has it open")
+      .option("--no-space-check", "try it although the files are larger than what is free")
       .option("--undo", "bring back what the last restore replaced")
       .option("--discard", "delete what the last restore replaced; it cannot be undone afterwards")
       .action((reference: string | undefined, options: RestoreOptions) =>
@@ -149,6 +152,7 @@ async function requestOf(
     include: options.include ?? [],
     live: options.live === true,
     force: options.force === true,
+    spaceCheck: options.spaceCheck !== false,
   };
 }
 

@@ -62,7 +62,7 @@ export async function restore(
   await using prepared = await prepareRestore(context, pinned, newRestoreId(context));
   for (const warning of prepared.warnings) log.warning(warning);
   if (request.force !== true) refuseInUse(swappedDatabases(prepared));
-  await refuseIfTooLarge(prepared);
+  await refuseIfTooLarge(prepared, pinned.spaceCheck === false ? (text) => log.warning(text) : undefined);
   return await new RestoreRun(context, pinned, prepared, log).run();
 }
 

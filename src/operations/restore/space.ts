@@ -15,11 +15,16 @@ import type { PreparedRestore } from "./prepare.ts";
 const overheadBytes = 4 * 1024 * 1024;
 
 /**
- * The previous state is kept by renaming it, so only what is built takes space.
+ * The previous state is kept by renaming it, so only what is built takes space. A file with
+ * holes may take less than its size; no backup says how much less.
  *
+ * @param warn Is told what would be refused; undefined to refuse it
  * @throws {BackupError} `no-space`
  */
-export async function refuseIfTooLarge(prepared: PreparedRestore): Promise<void> {
+export async function refuseIfTooLarge(
+  prepared: PreparedRestore,
+  warn: ((message: string) => void) | undefined,
+): Promise<void> {
   const needed = new Map<bigint | undefined, { bytes: number; readonly path: ByteString }>();
   for (const { target, place, oneByOne } of prepared.layout.staged) {
     const home = oneByOne === undefined ? place.parent : place.path;
@@ -31,22 +36,35 @@ export async function refuseIfTooLarge(prepared: PreparedRestore): Promise<void>
     if (sum === undefined) needed.set(deviceOf(home), { bytes, path: home });
     else sum.bytes += bytes;
   }
-  for (const { bytes, path } of needed.values()) await check(path, bytes + overheadBytes);
+  for (const { bytes, path } of needed.values()) {
+    const shortage = await shortageOf(path, bytes + overheadBytes);
+    if (shortage === undefined) continue;
+    if (warn === undefined) throw tooLarge(path, shortage);
+    warn(`${textOf(path, shortage)}: the restore is tried all the same`);
+  }
 }
 
-async function check(path: ByteString, bytes: number): Promise<void> {
+interface Shortage {
+  readonly free: number;
+  readonly bytes: number;
+}
+
+async function shortageOf(path: ByteString, bytes: number): Promise<Shortage | undefined> {
   const { bavail, bsize } = await statfs(byteStringToPath(path));
   const free = bavail * bsize;
   // File systems that do not tell say 0 blocks of 0 bytes.
-  if (bytes <= free || bsize === 0) return;
-  throw new BackupError(
-    "no-space",
-    `Cannot restore to ${byteStringToDisplay(path)}: ${formatBytes(free)} are free, ${formatBytes(bytes)} are needed`,
-    {
-      details: { free_bytes: free, needed_bytes: bytes },
-      hint: "The new state is built beside the old one, which is kept: free some space, or discard the state an earlier restore kept.",
-    },
-  );
+  return bytes <= free || bsize === 0 ? undefined : { free, bytes };
+}
+
+function textOf(path: ByteString, { free, bytes }: Shortage): string {
+  return `${byteStringToDisplay(path)}: ${formatBytes(free)} are free, ${formatBytes(bytes)} are needed`;
+}
+
+function tooLarge(path: ByteString, shortage: Shortage): BackupError {
+  return new BackupError("no-space", `Cannot restore to ${textOf(path, shortage)}`, {
+    details: { free_bytes: shortage.free, needed_bytes: shortage.bytes },
+    hint: "The new state is built beside the old one, which is kept: free some space, or discard the state an earlier restore kept. Where files with holes are restored, which take less, --no-space-check tries it.",
+  });
 }
 
 /** Bytes a restore will write. */
