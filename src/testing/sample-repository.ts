@@ -18,7 +18,7 @@ import { loadIndex } from "../vault/repository/load-index.ts";
 import { loadSnapshots } from "../vault/repository/maintenance/load-snapshots.ts";
 import { PackWriter } from "../vault/repository/maintenance/pack-writer.ts";
 import { saveIndexFiles } from "../vault/repository/maintenance/prune/rewrite-index.ts";
-import { loadTrees } from "../vault/repository/maintenance/walk-trees.ts";
+import { loadTree } from "../vault/repository/maintenance/walk-trees.ts";
 import { saveObject } from "../vault/repository/objects.ts";
 import { BlobFetcher } from "../vault/repository/read/blob-fetch.ts";
 import { BlobThreads } from "../vault/repository/read/blob-threads.ts";
@@ -129,11 +129,8 @@ export async function restoreAll(repo: Repository): Promise<ReadonlyMap<ObjectId
   for (const { id, document } of snapshots) {
     const files: Record<string, string> = {};
     const restoreFolder = async (tree: ObjectId, path: string): Promise<void> => {
-      const nodes = (await loadTrees(source, [tree], signal)).get(tree);
-      assert.ok(
-        nodes !== undefined && typeof nodes !== "string",
-        `tree ${tree} of ${path}: ${String(nodes)}`,
-      );
+      const nodes = await loadTree(source, tree, signal);
+      assert.ok(typeof nodes !== "string", `tree ${tree} of ${path}: ${String(nodes)}`);
       for (const { name, subtree, content } of nodes) {
         if (subtree !== undefined) await restoreFolder(subtree, `${path}/${name}`);
         if (content !== undefined) files[`${path}/${name}`] = (await Promise.all(content.map(read))).join("");

@@ -16,7 +16,7 @@ import { BlobSet } from "./blob-set.ts";
 
 /** Trees and plain bytes of a batch. Two are in memory at once: one is read while the other is visited. */
 const batchTreesMax = 1_000;
-const batchBytesMax = 8 * 1024 * 1024;
+const batchBytesMax = 4 * 1024 * 1024;
 
 /** Where blobs are found and read. */
 export interface BlobSource {
@@ -44,7 +44,8 @@ export async function walkTrees(
     signal.throwIfAborted();
     const batch: TreeBatch = await reading;
     reading = queue.readAhead(signal);
-    for (const [id, nodes] of batch) {
+    for (const [id, tree] of batch) {
+      const nodes = tree();
       if (typeof nodes === "string") {
         visitor.lost(id, nodes);
         continue;
@@ -94,38 +95,50 @@ class TreeQueue {
   }
 }
 
-/** The nodes of each tree, or a sentence on why it cannot be had. */
-export type TreeBatch = ReadonlyMap<ObjectId, readonly TreeNode[] | string>;
+/** Parses a tree when it is asked for, or says in a sentence why it cannot be had: nodes take many times the room of bytes. */
+export type LoadedTree = () => readonly TreeNode[] | string;
+export type TreeBatch = ReadonlyMap<ObjectId, LoadedTree>;
 
-/** Loads trees, all of them in memory at once. */
+/** Loads trees; the bytes of all of them are in memory at once. */
 export async function loadTrees(
   { index, fetcher }: BlobSource,
   ids: readonly ObjectId[],
   signal: AbortSignal,
 ): Promise<TreeBatch> {
-  const trees = new Map<ObjectId, readonly TreeNode[] | string>();
+  const trees = new Map<ObjectId, LoadedTree>();
   const wanted: WantedBlob[] = [];
   let size = 0;
   for (const id of new Set(ids)) {
     const place = findBlob(index, id, "tree");
-    if (isFailure(place)) trees.set(id, place.message);
+    if (isFailure(place)) trees.set(id, () => place.message);
     else {
       wanted.push({ place, at: size });
       size += plainLengthOf(place);
     }
   }
-  const target = new SharedArrayBuffer(size);
-  const failures = await fetcher.load(wanted, target, signal);
+  // Not zeroed: every byte of it is written before it is read.
+  const all = Buffer.allocUnsafeSlow(size);
+  const failures = await fetcher.load(wanted, all.buffer, signal);
   for (const blob of wanted) {
     const { place, at } = blob;
-    const failure = failures.get(blob);
-    const bytes = (): Buffer => Buffer.from(target, at, plainLengthOf(place));
-    trees.set(place.id, failure === undefined ? parseOrSay(place.id, bytes()) : failure.message);
+    const message = failures.get(blob)?.message;
+    const plain = all.subarray(at, at + plainLengthOf(place));
+    trees.set(place.id, message === undefined ? () => parseOrSay(place.id, plain) : () => message);
   }
   return trees;
 }
 
-function parseOrSay(id: ObjectId, bytes: Buffer): readonly TreeNode[] | string {
+/** Loads one tree. */
+export async function loadTree(
+  source: BlobSource,
+  id: ObjectId,
+  signal: AbortSignal,
+): Promise<readonly TreeNode[] | string> {
+  const tree = (await loadTrees(source, [id], signal)).get(id);
+  return tree === undefined ? `blob ${id} was not read` : tree();
+}
+
+function parseOrSay(id: ObjectId, bytes: Uint8Array): readonly TreeNode[] | string {
   try {
     return parseTree(bytes);
   } catch (error) {

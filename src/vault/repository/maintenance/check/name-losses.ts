@@ -90,9 +90,9 @@ class Naming {
     const ids = level.map(([, id]) => id);
     const trees = await loadTrees(source, ids, signal);
     for (const [path, id] of level) {
-      const nodes = trees.get(id);
-      if (nodes === undefined || typeof nodes === "string") {
-        this.#note(snapshot, path, nodes ?? "it was not read");
+      const nodes = trees.get(id)?.() ?? "it was not read";
+      if (typeof nodes === "string") {
+        this.#note(snapshot, path, nodes);
         continue;
       }
       for (const fault of treeFaults(nodes, judge)) {

@@ -6,7 +6,6 @@
 
 import { errorText, isAbort, isBackupError } from "../../../../domain/error.ts";
 import type { Observer } from "../../../../domain/progress.ts";
-import type { IndexedPack } from "../../../../format/restic/model.ts";
 import type { BlobIndex } from "../../blob-index.ts";
 import { packName } from "../../objects.ts";
 import { configName } from "../../open-repository.ts";
@@ -16,7 +15,7 @@ import type { DamageList } from "../damage-list.ts";
 import { ProgressMeter } from "../progress-meter.ts";
 import type { BlobJudge } from "./blob-judge.ts";
 import type { SizedPack } from "./choose-packs.ts";
-import { inspectPack, type PackFinding } from "./inspect-pack.ts";
+import { type InspectedPack, inspectPack, type PackFinding } from "./inspect-pack.ts";
 
 /** Packs read at once: hides the latency of a network. Each holds two segments, some 10 MB, in memory. */
 const packsAtOnce = 6;
@@ -37,16 +36,17 @@ export async function readPacks(
   signal: AbortSignal,
 ): Promise<number> {
   if (chosen.length === 0) return 0;
-  const wanted = new Set(chosen.map(({ id }) => id));
+  const wanted = new Map(chosen.map(({ id, sizeBytes }) => [id, sizeBytes] as const));
   const totals = { items: wanted.size, bytes: chosen.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   const meter = new ProgressMeter(place.observer, place.repo.clock, "verify", totals);
   const packs = index.packs();
   let failed = false;
   const takeOne = async (): Promise<void> => {
     for (let next = packs.next(); next.done !== true && !failed; next = packs.next()) {
-      if (!wanted.has(next.value.id)) continue;
+      const sizeBytes = wanted.get(next.value.id);
+      if (sizeBytes === undefined) continue;
       try {
-        await readOne(place, next.value, meter, signal);
+        await readOne(place, { ...next.value, sizeBytes }, meter, signal);
       } catch (error) {
         failed = true;
         throw error;
@@ -60,7 +60,7 @@ export async function readPacks(
 
 async function readOne(
   place: PackReaderPlace,
-  pack: IndexedPack,
+  pack: InspectedPack,
   meter: ProgressMeter,
   signal: AbortSignal,
 ): Promise<void> {

@@ -14,7 +14,7 @@ import { encodeTree } from "../../../../format/restic/tree.ts";
 import { plainLengthOf } from "../../read/decode-blobs.ts";
 import type { BlobJudge } from "../check/blob-judge.ts";
 import type { PackWriter } from "../pack-writer.ts";
-import { type BlobSource, loadTrees } from "../walk-trees.ts";
+import { type BlobSource, loadTree } from "../walk-trees.ts";
 
 /** Deeper than any path can be; a hostile tree must not end the process. */
 const depthMax = 4_096;
@@ -75,7 +75,7 @@ export class TreeRewriter {
   }
 
   async #load(id: ObjectId, signal: AbortSignal): Promise<readonly TreeNode[] | undefined> {
-    const nodes = (await loadTrees(this.#options.source, [id], signal)).get(id);
+    const nodes = await loadTree(this.#options.source, id, signal);
     return typeof nodes === "string" ? undefined : nodes;
   }
 
