@@ -23,15 +23,17 @@ export async function copyEntries(
   onRead: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const names = await countNames(reader, signal);
   const batches = new Batches(writer, signal);
   try {
     for await (const { entry, content } of reader.contents(() => true, signal)) {
       signal.throwIfAborted();
-      if (content === undefined) await batches.add(entryOf(entry, undefined), 0);
+      const links = names.of(entry);
+      if (content === undefined) await batches.add(entryOf(entry, links, undefined), 0);
       else if (entry.sizeBytes <= smallBytesMax) {
         const bytes = await readWhole(entry, content, onRead);
-        await batches.add(entryOf(entry, once(bytes)), bytes.length);
-      } else await batches.addAlone(entryOf(entry, counted(content, onRead)));
+        await batches.add(entryOf(entry, links, once(bytes)), bytes.length);
+      } else await batches.addAlone(entryOf(entry, links, counted(content, onRead)));
     }
     await batches.flush();
   } finally {
@@ -39,8 +41,27 @@ export async function copyEntries(
   }
 }
 
-function entryOf(stored: StoredEntry, content: AsyncIterable<Uint8Array> | undefined): Entry {
-  const { sha256: _sha256, contentId: _contentId, ...entry } = stored;
+/** How many names files have: a repository has to know at the first of them. */
+async function countNames(
+  reader: BackupReader,
+  signal: AbortSignal,
+): Promise<{ readonly of: (entry: StoredEntry) => number | undefined }> {
+  const further = new Map<string, number>();
+  const keyOf = ({ root, path, hardLinkTo }: StoredEntry): string => `${root}/${hardLinkTo ?? path}`;
+  for await (const entry of reader.entries(signal)) {
+    signal.throwIfAborted();
+    if (entry.hardLinkTo !== undefined) further.set(keyOf(entry), (further.get(keyOf(entry)) ?? 0) + 1);
+  }
+  return { of: (entry) => (entry.kind === "file" ? 1 + (further.get(keyOf(entry)) ?? 0) : undefined) };
+}
+
+function entryOf(
+  stored: StoredEntry,
+  links: number | undefined,
+  content: AsyncIterable<Uint8Array> | undefined,
+): Entry {
+  const { sha256: _sha256, contentId: _contentId, ...facts } = stored;
+  const entry = links === undefined ? facts : { ...facts, links };
   return content === undefined ? entry : { ...entry, content: { from: "stream", open: () => content } };
 }
 
