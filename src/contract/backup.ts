@@ -43,7 +43,10 @@ const databaseSchema = z
     name: z.string().describe("unique within the backup; restored as DIR/<name>"),
     path: z.string().describe("absolute path where it was"),
     size_bytes: bytes("the image"),
-    sha256: z.string().describe("lower-case hex, of the image"),
+    sha256: z
+      .string()
+      .exactOptional()
+      .describe("lower-case hex, of the image; absent in repositories, which check each of its pieces"),
     page_size_bytes: bytes("one page"),
     journal_mode: z.string().describe("as the live database had it; put back on restore"),
     check: z.object({
@@ -89,6 +92,10 @@ export const backupSchema: z.ZodType<BackupDocument> = z
       .describe("true on a suspect backup nobody has confirmed, damaged or not; else absent"),
     safety: z.boolean().describe("taken by itself before a restore"),
     pinned: z.boolean().describe("rotation leaves it alone"),
+    never_removed: z
+      .boolean()
+      .exactOptional()
+      .describe("true on what no rotation may touch: not ours, or not readable by this version; else absent"),
     tags: list(z.string()),
     source_bytes: bytes("what was protected"),
     stored_bytes: bytes("what it takes in the vault"),
