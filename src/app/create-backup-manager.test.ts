@@ -9,6 +9,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -82,4 +83,28 @@ test("createBackupManager() goes on where backups are but the vault's marker was
     assert.equal(warnings.length, expected, warnings.join("\n"));
     rmSync(join(app.vault, ".vertex", "vault.json"));
   }
+});
+
+test("createBackup() and verifyBackup() do without a state folder that cannot be used, and say so; a restore does not", async () => {
+  await using app = createLiveApp();
+  const file = join(app.directory, "file");
+  writeFileSync(file, "");
+  const warnings: string[] = [];
+  const observer = { progress() {}, problem() {}, warning: (text: string) => warnings.push(text) };
+  const configuration = { ...app.configuration, state: join(file, "state") };
+  await using manager = createBackupManager(configuration, { observer });
+  const { backup } = await manager.createBackup();
+  assert.equal(backup.state, "good");
+  const said =
+    /^Cannot use state folder .*file\/state: .*; copies are made in (\S+) instead, and it is not remembered/;
+  const scratch = said.exec(warnings[0] ?? "")?.[1];
+  assert.ok(scratch, warnings.join());
+  assert.deepEqual(readdirSync(scratch), []);
+  assert.equal((await manager.verifyBackup()).ok, true);
+  assert.deepEqual(warnings.length, 3, "both say it, and the first that it made a vault");
+  await assert.rejects(
+    manager.restoreBackup({ backup: "latest", target: join(app.directory, "out") }),
+    (error) =>
+      isBackupError(error, "storage-unavailable") && error.message.startsWith("Cannot use state folder"),
+  );
 });

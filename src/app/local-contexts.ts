@@ -22,6 +22,7 @@ import { explainMissing, refuseIfKnown, rememberVault } from "./known-vaults.ts"
 import { findVault, makeVault, openVault, type PasswordPurpose, type VaultPlace } from "./open-vault.ts";
 import { describe, readPassword, refuseEmpty } from "./password.ts";
 import { defaultStateDirectory, type Environment } from "./state-directory.ts";
+import { makeTemporaryDirectory } from "./temporary-directory.ts";
 import { toolVersion } from "./tool-version.ts";
 
 /** Long enough for a backup of some gigabytes that is just being made. */
@@ -46,6 +47,8 @@ export class LocalContexts implements ContextProvider {
   readonly #stateDirectory: string;
   #opened: Promise<OperationContext> | undefined;
   #state: Promise<void> | undefined;
+  /** In the place of a state folder that cannot be used. */
+  #temporary: Promise<string> | undefined;
   /** Was a vault made that nobody has been told of yet? */
   #madeVault = false;
 
@@ -58,11 +61,8 @@ export class LocalContexts implements ContextProvider {
   }
 
   async open(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
-    const context = await this.#contextFor(access, signal, warn);
-    if (access !== "vault") {
-      this.#state ??= makeStateDirectories(context);
-      await this.#state;
-    }
+    const vaultOnly = await this.#contextFor(access, signal, warn);
+    const context = access === "vault" ? vaultOnly : await this.#withScratch(vaultOnly, access, warn);
     if (access === "create") await rememberVault(this.#stateDirectory, this.#vaultDirectory);
     if (this.#madeVault) warn(`Made a new vault in ${this.#vaultDirectory}`);
     this.#madeVault = false;
@@ -89,12 +89,30 @@ export class LocalContexts implements ContextProvider {
     await context?.vault[Symbol.asyncDispose]();
   }
 
+  /** Only a restore needs a state folder: nobody is to go without a backup because of one that cannot be written to. */
+  async #withScratch(context: OperationContext, access: Access, warn: Warn): Promise<OperationContext> {
+    try {
+      this.#state ??= makeStateDirectories(context);
+      await this.#state;
+      return context;
+    } catch (error) {
+      this.#state = undefined;
+      if (access === "state") throw error;
+      this.#temporary ??= makeTemporaryDirectory();
+      const scratchDirectory = await this.#temporary;
+      const forgotten = access === "create" ? ", and it is not remembered that there is a vault here" : "";
+      warn(`${errorText(error)}; copies are made in ${scratchDirectory} instead${forgotten}`);
+      return { ...context, scratchDirectory, ownDirectories: [...context.ownDirectories, scratchDirectory] };
+    }
+  }
+
   /** B5: a backup file from elsewhere is restored on a machine that has no vault, and that restore is undone there. */
   async #contextFor(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
     try {
       return await this.#context(access, signal, warn);
     } catch (error) {
-      if (access !== "state" || !isBackupError(error, "not-found")) throw error;
+      const needsVault = access === "vault" || access === "create";
+      if (needsVault || !isBackupError(error, "not-found")) throw error;
       const vault = absentVault(this.#vaultDirectory, error);
       // Not kept: the next call may find a vault.
       return { ...this.#facts(vault), vaultDirectory: undefined, ownDirectories: [this.#stateDirectory] };

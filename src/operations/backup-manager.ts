@@ -337,7 +337,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   verifyBackup(request: VerifyRequest = {}): Promise<VerifyResult> {
-    return this.#runner.run("state", request, verbs.verifyBackup);
+    return this.#runner.run("scratch", request, verbs.verifyBackup);
   }
 
   /**

@@ -22,9 +22,9 @@ export interface OperationContext {
   readonly clock: Clock;
   /** This process and its machine; `machine.owner.host` is recorded in backups and records. */
   readonly machine: ThisMachine;
-  /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists but for operations that only asked for the vault. */
+  /** Private absolute folder (0700) that survives reboots: restore journals and kept previous states' records. It exists for operations that asked for it. */
   readonly stateDirectory: string;
-  /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. Exists when `stateDirectory` does. */
+  /** Private absolute folder (0700) for copies; whoever makes something in it removes it again. Exists but for operations that only asked for the vault. */
   readonly scratchDirectory: string;
   /** Absolute folder of a vault that lies on this machine; undefined elsewhere. */
   readonly vaultDirectory: string | undefined;
@@ -80,7 +80,8 @@ export interface ContextProvider extends AsyncDisposable {
 /**
  * How much an operation needs to be there.
  * - `vault`: the vault only, so that it can be listed where nothing else may be written
+ * - `scratch`: also the scratch folder; a temporary one where the state folder cannot be used
  * - `state`: also the state and scratch folders
- * - `create`: both, and the vault is made if it is not there
+ * - `create`: as `scratch`, and the vault is made if it is not there
  */
-export type Access = "vault" | "state" | "create";
+export type Access = "vault" | "scratch" | "state" | "create";

@@ -59,8 +59,8 @@ test("a restore that cannot be finished keeps no other from being finished, and 
       writeFileSync(join(state, "restores", `${id}.json`), JSON.stringify(journal));
     };
     const stuck = join(work, "stuck");
-    // A path longer than the kernel takes can neither be looked at nor removed.
-    write("20260101_000000-0badc0", stuck, `${"d/".repeat(2100)}x`);
+    // A name longer than the kernel takes can neither be looked at nor removed.
+    write("20260101_000000-0badc0", stuck, join(work, "d".repeat(300)));
     write("20260102_000000-0badc0", join(work, "other"), join(work, "building"));
     mkdirSync(join(work, "building"));
     const configuration = {

@@ -18,7 +18,7 @@ export function journalDirectory(stateDirectory: string): string {
 /** Ids of the journals that are there, oldest first. Costs one look at a folder where there are none. */
 export async function journalIds(stateDirectory: string): Promise<readonly string[]> {
   const names = await readdir(journalDirectory(stateDirectory)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
+    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
     return [];
   });
   return names.flatMap((name) => idPattern.exec(name)?.[1] ?? []).sort();
