@@ -142,13 +142,7 @@ export class BlobStore {
   }
 
   /** Has a thread do this. Wait for {@link poolRoom} first, unless others wait for it already (`urgent`). */
-  run(
-    work: StoreWork,
-    options: {
-      readonly urgent?: boolean;
-      readonly onCuts?: (start: number, lengths: readonly number[]) => void;
-    } = {},
-  ): Promise<StoreResult> {
+  run(work: StoreWork, options: { readonly urgent?: boolean } = {}): Promise<StoreResult> {
     this.#throwIfFailed();
     return this.#openPool().run(work, options);
   }
@@ -211,7 +205,7 @@ export class BlobStore {
       await this.#uploads.put(pack);
       if (pack.bytes.buffer.byteLength === packBytes) this.#freeBuffers.push(pack.bytes.buffer);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     } finally {
       this.#ownPacks--;
     }
@@ -243,12 +237,13 @@ export class BlobStore {
       level: this.#options.level ?? defaultLevel,
       known,
       putPack: (pack) => this.#putOfThread(pack),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.fail(error),
     });
     return this.#pool;
   }
 
-  #fail(error: unknown): void {
+  /** Makes everything fail with this, unless it has failed already. */
+  fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     // One that was aborted reports the abort, not what it broke.
     this.#failure = { error: this.#signal.aborted ? this.#signal.reason : error };

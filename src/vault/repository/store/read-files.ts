@@ -14,8 +14,6 @@ import type { Piece, StoredFile } from "./store-messages.ts";
 
 /** Read at once: stays in a second-level cache until it is cut. */
 const readBytes = 1024 * 1024;
-/** Chunks of a file that is only cut are reported when they come to this. */
-const reportedBytesMin = 32 * 1024 * 1024;
 
 /** Kernels of our time stamp changes to 10 ms or better, but some file systems only to 2 s. */
 const fineStampMs = 10;
@@ -38,6 +36,13 @@ export interface ReadFile {
   readonly source: OpenSource;
 }
 
+/** What was found, without being stored. */
+export interface CutFile extends ReadFile {
+  readonly lengths: readonly number[];
+  /** The file ends with them. */
+  readonly isEnd: boolean;
+}
+
 export class FileReader {
   readonly #options: FileReaderOptions;
   readonly #small = Buffer.allocUnsafeSlow(minChunkBytes);
@@ -54,26 +59,19 @@ export class FileReader {
     return read.stored.changed ? this.#storeOnce(path) : read;
   }
 
-  /** Finds the chunks of a file without storing them, and reports them as it goes. @throws {SourceFileError} */
-  cut(path: ByteString, onCuts: (start: number, lengths: readonly number[]) => void): ReadFile {
-    let start = 0;
+  /** Finds chunks of a file without storing them: from `start` on, until they have `spanBytes` or the file ends. @throws {SourceFileError} */
+  cut(path: ByteString, start: number, spanBytes: number): CutFile {
+    const lengths: number[] = [];
     let found = 0;
-    let lengths: number[] = [];
-    const report = (): void => {
-      if (lengths.length > 0) onCuts(start, lengths);
-      start += found;
-      found = 0;
-      lengths = [];
-    };
     const read = this.#reading(path, "path", (source) => {
-      return this.#cutLarge(source, (_, length) => {
+      this.#cutLarge(source, start, (_, length) => {
         lengths.push(length);
         found += length;
-        if (found >= reportedBytesMin) report();
+        return found < spanBytes;
       });
+      return found;
     });
-    report();
-    return read;
+    return { ...read, lengths, isEnd: start + found >= read.source.sizeBytes };
   }
 
   /** Stores a part of a file whose chunks are known. @throws {SourceFileError} */
@@ -96,9 +94,10 @@ export class FileReader {
     return this.#reading(path, "path", (source, content) => {
       if (source.sizeBytes <= minChunkBytes) return this.#storeSmall(source, content);
       const { save, onBytes } = this.#options;
-      return this.#cutLarge(source, (buffer, length) => {
-        content.push(save(buffer));
+      return this.#cutLarge(source, 0, (chunk, length) => {
+        content.push(save(chunk));
         onBytes(length);
+        return true;
       });
     });
   }
@@ -126,24 +125,27 @@ export class FileReader {
     return count;
   }
 
-  /** Not beyond the size it had when opened: a log may grow faster than it is read. */
-  #cutLarge(source: OpenSource, onChunk: (chunk: Uint8Array, length: number) => void): number {
+  /**
+   * Cuts until `onChunk` has enough; returns where it ended. Chunks depend on nothing before them. Not beyond
+   * the size a file had when opened: a log may grow faster than it is read.
+   */
+  #cutLarge(
+    source: OpenSource,
+    from: number,
+    onChunk: (chunk: Uint8Array, length: number) => boolean,
+  ): number {
     const chunker = this.#openChunker();
     const { buffer } = chunker;
     chunker.forget();
-    let start = 0;
     let end = 0;
-    let position = 0;
-    for (let isEnd = false; ; ) {
-      const length = chunker.chunkLength(start, end, isEnd);
+    let position = from;
+    for (let isEnd = position >= source.sizeBytes; ; ) {
+      const length = chunker.chunkLength(0, end, isEnd);
       if (length !== undefined) {
-        onChunk(buffer.subarray(start, start + length), length);
-        start += length;
-        if (start < maxChunkBytes) continue;
+        if (!onChunk(buffer.subarray(0, length), length)) return position;
         // Nothing beyond a cut has been looked at, so little is moved and nothing is looked at twice.
-        buffer.copyWithin(0, start, end);
-        end -= start;
-        start = 0;
+        buffer.copyWithin(0, length, end);
+        end -= length;
       } else if (isEnd) return position;
       else {
         const wanted = Math.min(readBytes, buffer.length - end, source.sizeBytes - position);
@@ -170,7 +172,7 @@ export class FileReader {
   }
 
   #openChunker(): Chunker {
-    this.#chunker ??= new Chunker(this.#options.chunkerPolynomial);
+    this.#chunker ??= new Chunker(this.#options.chunkerPolynomial, maxChunkBytes + readBytes);
     return this.#chunker;
   }
 

@@ -41,10 +41,14 @@ export interface Piece {
   readonly lengths: readonly number[];
 }
 
-/** - `files`: each whole, cut as restic cuts. - `cut`: says where one would be cut. - `piece`: a part, stored. */
+/**
+ * - `files`: each whole, cut as restic cuts
+ * - `cut`: says where a file would be cut, of chunks from `start` on that together have some `spanBytes`
+ * - `piece`: a part, stored
+ */
 export type StoreWork =
   | { readonly kind: "files"; readonly paths: readonly ByteString[] }
-  | { readonly kind: "cut"; readonly path: ByteString }
+  | { readonly kind: "cut"; readonly path: ByteString; readonly start: number; readonly spanBytes: number }
   | ({ readonly kind: "piece" } & Piece);
 
 /** What became of a file or a piece of one. */
@@ -66,10 +70,13 @@ export interface UnstoredFile {
 }
 
 export interface StoreResult {
-  /** One for each file or piece; of `cut`, its content is empty. */
+  /** One for each file or piece; that of a `cut` has no content. */
   readonly outcomes: readonly FileOutcome[];
   /** As `file-facts.ts` packs them, for each outcome; zeros where it was not stored. */
   readonly facts: BigInt64Array<ArrayBuffer>;
+  /** Of a `cut`: chunks in order, and whether the file ends with them. */
+  readonly lengths: readonly number[];
+  readonly isEnd: boolean;
 }
 
 export type ToStoreWorker =

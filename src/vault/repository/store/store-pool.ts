@@ -34,7 +34,7 @@ const queuedPerThread = 4;
 /** Packs on their way into the storage: hides its latency, and bounds what waits in memory. */
 const packsInFlight = 3;
 /** Most of what a thread makes lies outside its heap and is freed by hand. MiB. */
-const youngHeapMiB = 8;
+const youngHeapMiB = 2;
 
 export interface StorePoolOptions {
   readonly repo: Pick<Repository, "key" | "config">;
@@ -47,7 +47,6 @@ export interface StorePoolOptions {
 
 interface Job {
   readonly work: StoreWork;
-  readonly onCuts: ((start: number, lengths: readonly number[]) => void) | undefined;
   readonly resolve: (result: StoreResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -86,14 +85,11 @@ export class StorePool {
   }
 
   /** Work for one thread. `urgent` work goes before what is queued already. */
-  run(
-    work: StoreWork,
-    options: { readonly urgent?: boolean; readonly onCuts?: Job["onCuts"] } = {},
-  ): Promise<StoreResult> {
+  run(work: StoreWork, options: { readonly urgent?: boolean } = {}): Promise<StoreResult> {
     const { promise, resolve, reject } = Promise.withResolvers<StoreResult>();
     if (this.#failure !== undefined) reject(this.#failure.error);
     else {
-      const job: Job = { work, onCuts: options.onCuts, resolve, reject };
+      const job: Job = { work, resolve, reject };
       (options.urgent === true ? this.#urgent : this.#queue).push(job);
       this.#handOut();
     }
@@ -175,9 +171,6 @@ export class StorePool {
         thread.running.get(message.id)?.resolve(message.result);
         thread.running.delete(message.id);
         this.#handOut();
-        return;
-      case "cuts":
-        thread.running.get(message.id)?.onCuts?.(message.start, message.lengths);
         return;
       case "pack":
         void this.#takePack(thread, message);

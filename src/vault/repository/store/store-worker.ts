@@ -13,7 +13,7 @@ import type { ObjectId } from "../../../format/restic/model.ts";
 import { SourceFileError } from "../../source-file.ts";
 import { factWords, packFacts } from "./file-facts.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
-import { FileReader, type ReadFile } from "./read-files.ts";
+import { type CutFile, FileReader, type ReadFile } from "./read-files.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 import {
   abortedAt,
@@ -52,7 +52,7 @@ parentPort?.on("message", (message: ToStoreWorker) => {
       packs.finish();
       post({ kind: "flushed" });
     } else {
-      const result = doWork(message.id, message.work);
+      const result = doWork(message.work);
       post({ kind: "done", id: message.id, result }, [result.facts.buffer]);
     }
   } catch (error) {
@@ -63,15 +63,15 @@ parentPort?.on("message", (message: ToStoreWorker) => {
   }
 });
 
-function doWork(id: number, work: StoreWork): StoreResult {
+function doWork(work: StoreWork): StoreResult {
   if (work.kind === "files") return collect(work.paths, (path) => reader.store(path));
   if (work.kind === "piece") return collect([work], (piece) => reader.storePiece(piece));
-  return collect([work.path], (path) => {
-    return reader.cut(path, (start, lengths) => {
-      post({ kind: "cuts", id, start, lengths });
-      throwIfAborted();
-    });
+  let cut: CutFile | undefined;
+  const result = collect([work], ({ path, start, spanBytes }) => {
+    cut = reader.cut(path, start, spanBytes);
+    return cut;
   });
+  return cut === undefined ? result : { ...result, lengths: cut.lengths, isEnd: cut.isEnd };
 }
 
 function collect<Item>(items: readonly Item[], read: (item: Item) => ReadFile): StoreResult {
@@ -88,7 +88,7 @@ function collect<Item>(items: readonly Item[], read: (item: Item) => ReadFile): 
       outcomes.push({ outcome: "unstored", problem: error.problem, message: error.message });
     }
   }
-  return { outcomes, facts };
+  return { outcomes, facts, lengths: [], isEnd: true };
 }
 
 /** Whoever claims a blob adds it to a pack at once; if that fails, so does the whole backup. */
