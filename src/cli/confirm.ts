@@ -5,9 +5,9 @@
  * @module
  */
 
-import { createInterface } from "node:readline/promises";
 import { BackupError } from "../domain/error.ts";
 import type { CommandContext } from "./command.ts";
+import { readLine } from "./read-line.ts";
 
 const plainHint = "Add --yes to go on without being asked, or --dry-run to see what would change.";
 
@@ -31,19 +31,7 @@ export async function confirmOrRefuse(
   question: string,
 ): Promise<void> {
   context.io.stderr.write(`${text.join("\n")}\n\n${question} [y/N] `);
-  const answer = await readLine(context);
-  if (/^\s*y(es)?\s*$/i.test(answer)) return;
+  const answer = await readLine(context.io);
+  if (answer !== undefined && /^\s*y(es)?\s*$/i.test(answer)) return;
   throw new DOMException("Not confirmed", "AbortError");
-}
-
-async function readLine(context: CommandContext): Promise<string> {
-  // Not in terminal mode: that would take Ctrl-C away from the signal handlers.
-  const lines = createInterface({ input: context.io.stdin, terminal: false });
-  const ended = new AbortController();
-  lines.once("close", () => ended.abort());
-  try {
-    return await lines.question("", { signal: AbortSignal.any([context.signal, ended.signal]) });
-  } finally {
-    lines.close();
-  }
 }

@@ -93,8 +93,9 @@ export async function repairBackups(
   request: Started<RepairBackupsRequest>,
 ): Promise<RepairBackupsReport> {
   const maintenance = requireMaintenance(context, "repairBackups");
-  const options = { ...lockOptions(context, request), dryRun: request.dryRun === true };
-  return await maintenance.repairBackups(options, request.signal);
+  const { dryRun = false, readData = true, forget: forgotten = [], signal } = request;
+  const options = { ...lockOptions(context, request), dryRun, readData, forgotten };
+  return await maintenance.repairBackups(options, signal);
 }
 
 /** Gathers what the recovery kit says. */

@@ -73,6 +73,10 @@ export interface UnlockResult {
 
 export interface RepairBackupsRequest extends RunOptions {
   readonly dryRun?: boolean;
+  /** Read everything first, so that what is damaged inside packs counts as lost. Default true. */
+  readonly readData?: boolean;
+  /** Ids of backups of which nothing is left, that may be removed. */
+  readonly forget?: readonly string[];
 }
 
 /** What has to be known to open a repository without this program. */

@@ -86,6 +86,9 @@ function checkUse(action: Action, key: string | undefined, options: KeyOptions):
   if (action !== "remove" && key !== undefined) {
     throw usage(`key ${action} takes no key`, "Leave out the id.");
   }
+  if (options.newPasswordFile !== undefined && options.newPasswordCommand !== undefined) {
+    throw usage("a file and a command for the new password", "Leave out one of the two.");
+  }
   const sets = action === "add" || action === "passwd";
   if (!sets && Object.keys(options).length > 0) {
     throw usage(`key ${action} sets no password`, "Leave out options for new keys.");
@@ -125,9 +128,6 @@ async function work(
 async function newPassword(context: CommandContext, options: KeyOptions): Promise<string> {
   const { io, progress, signal } = context;
   const { newPasswordFile: passwordFile, newPasswordCommand: passwordCommand } = options;
-  if (passwordFile !== undefined && passwordCommand !== undefined) {
-    throw usage("a file and a command for the new password", "Leave out one of the two.");
-  }
   const warn = (message: string): void => progress.warning(message);
   const read = { environment: io.env, warn };
   if (passwordFile !== undefined) return await readPassword({ file: resolve(passwordFile) }, read, signal);

@@ -10,9 +10,14 @@ import { toSnakeCase } from "../../contract/snake-case.ts";
 import { BackupError } from "../../domain/error.ts";
 import { formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
-import type { RepairBackupsReport, RepairIndexReport } from "../../operations/vault-requests.ts";
+import type {
+  RepairBackupsReport,
+  RepairBackupsRequest,
+  RepairIndexReport,
+} from "../../operations/vault-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
+import { collectFilled } from "../option-values.ts";
 import { damageLines } from "../render/damage.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
@@ -20,6 +25,13 @@ import { samePlace } from "../render/same-place.ts";
 
 const targets = ["index", "backups"] as const;
 type Target = (typeof targets)[number];
+
+interface RepairOptions {
+  readonly dryRun?: boolean;
+  /** False after `--no-read-data`. */
+  readonly readData: boolean;
+  readonly forget?: readonly string[];
+}
 
 /** The command as the registry lists it. */
 export const repairCommand: CommandModule = {
@@ -41,21 +53,23 @@ export const repairCommand: CommandModule = {
     command
       .addArgument(new Argument("<what>", "what to repair").choices(targets))
       .option("-n, --dry-run", "change nothing, show what repair backups would lose")
-      .action((what: Target, options: { readonly dryRun?: boolean }) =>
-        run((context) => repair(context, what, options.dryRun === true)),
-      );
+      .option("--no-read-data", "do not read everything first: only what is missing counts as lost")
+      .option("--forget <id>", "remove this backup, if nothing of it is left; repeatable", collectFilled)
+      .action((what: Target, options: RepairOptions) => run((context) => repair(context, what, options)));
   },
 };
 
-async function repair(context: CommandContext, what: Target, dryRun: boolean): Promise<ExitCode> {
-  if (dryRun && what === "index") {
-    throw new BackupError("invalid-input", "Cannot repair the index: it has no dry run", {
-      hint: "Making it again loses nothing; verify says whether it is needed.",
+async function repair(context: CommandContext, what: Target, options: RepairOptions): Promise<ExitCode> {
+  const { dryRun = false, readData, forget = [] } = options;
+  if (what === "index" && (dryRun || !readData || forget.length > 0)) {
+    throw new BackupError("invalid-input", "Cannot repair the index: these options are for repair backups", {
+      hint: "Making the index again loses nothing; verify says whether it is needed.",
     });
   }
   const { manager } = await context.openManager();
   await using _closing = manager;
-  const outcome = await work(context, manager, what, dryRun);
+  const request = { dryRun, readData, forget };
+  const outcome = await work(context, manager, what, request);
   context.progress.clear();
   const { output } = context;
   const { index = null, backups = null } = outcome;
@@ -79,12 +93,12 @@ async function work(
   context: CommandContext,
   { maintenance }: BackupManager,
   what: Target,
-  dryRun: boolean,
+  request: RepairBackupsRequest,
 ): Promise<Outcome> {
   const run = operationOptions(context);
   return what === "index"
     ? { index: await maintenance.repairIndex(run) }
-    : { backups: await maintenance.repairBackups({ ...run, dryRun }) };
+    : { backups: await maintenance.repairBackups({ ...run, ...request }) };
 }
 
 function exitCodeOf({ index, backups }: Outcome): ExitCode {
@@ -117,7 +131,10 @@ function backupsLines({ output, options }: CommandContext, report: RepairBackups
     ...rewritten.map((id) => `  ${safeText(id)}`),
     ...(hopeless.length === 0
       ? []
-      : [palette.red("Nothing can be restored of:"), ...hopeless.map((id) => `  ${safeText(id)}`)]),
+      : [
+          palette.red("Nothing is left of these; --forget ID removes one:"),
+          ...hopeless.map((id) => `  ${safeText(id)}`),
+        ]),
     ...(lost.length === 0 ? [] : [palette.yellow("Lost:"), ...damageLines(lost, palette)]),
     ...(dryRun ? [] : [`Check it with: ${samePlace("verify --read-data", options)}`]),
   ];

@@ -149,9 +149,11 @@ function repositoryLines(
   const bad = reports.filter((report) => !report.ok).map((report) => safeText(report.id));
   const packs = formatQuantity(packsTotal, "pack");
   return [
-    packsRead === 0
-      ? `Structure of ${packs} checked; --read-data also reads what is in them`
-      : `Structure of ${packs} checked, ${formatCount(packsRead)} read in full, ${formatBytes(bytesRead)}`,
+    packsRead > 0
+      ? `Structure of ${packs} checked, ${formatCount(packsRead)} read in full, ${formatBytes(bytesRead)}`
+      : packsTotal > 0
+        ? `Structure of ${packs} checked; --read-data also reads what is in them`
+        : "Nothing is stored yet",
     ...damageLines(damages, palette),
     ...notes.map((note) => palette.yellow(`  note: ${safeText(note)}`)),
     ...(bad.length === 0 ? [] : [palette.red("Cannot be restored in full:"), ...bad.map((id) => `  ${id}`)]),
