@@ -249,8 +249,9 @@ export const vaultCreateChecks: readonly VaultCheck[] = [
         { problems: [unreadable], suspect: "it shrank", check: undefined, state: "suspect" },
         { problems: [unreadable], suspect: "it shrank", check: bad, state: "damaged" },
       ] as const;
-      for (const { problems, suspect, check, state } of cases) {
-        const writer = await vault.begin(beginOptions({ type: "database" }), signal);
+      for (const [i, { problems, suspect, check, state }] of cases.entries()) {
+        const startedAtMs = noonMs + i * 1_000;
+        const writer = await vault.begin(beginOptions({ type: "database", startedAtMs }), signal);
         const { image } = await makeImage(vault, place.folder, check === undefined ? {} : { check });
         await writer.addDatabase(image, signal);
         const backup = await writer.finish(

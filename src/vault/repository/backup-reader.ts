@@ -183,8 +183,8 @@ async function* selected(
 }
 
 function subjectOf(entry: StoredEntry, { content = [] }: TreeNode): Subject<StoredEntry> {
-  const hasBytes = entry.contentId !== undefined && (entry.sizeBytes > 0 || content.length > 0);
-  return hasBytes ? { value: entry, content } : { value: entry };
+  // An empty file has bytes too, none of them; a further name of another has not.
+  return entry.contentId === undefined ? { value: entry } : { value: entry, content };
 }
 
 /** The bytes of an entry, which must be as many as it says. */

@@ -41,11 +41,17 @@ export class TreeSource {
   /** Least recently used first. */
   readonly #segments = new Map<string, Promise<Uint8Array>>();
   readonly #parsed = new Map<ObjectId, readonly TreeNode[]>();
+  #bytesRead = 0;
 
   constructor(repo: Pick<Repository, "storage" | "key">, index: BlobLookup, fetcher: BlobFetcher) {
     this.#repo = repo;
     this.#index = index;
     this.#fetcher = fetcher;
+  }
+
+  /** Plain bytes of the trees that were read. */
+  get bytesRead(): number {
+    return this.#bytesRead;
   }
 
   /**
@@ -61,6 +67,7 @@ export class TreeSource {
     const place = findBlob(this.#index, id, "tree");
     if ("message" in place) throw blobError(place, reading());
     const plain = (await this.#fromSegments(place, signal)) ?? (await this.#fetch(place, reading, signal));
+    this.#bytesRead += plain.length;
     return parse(plain, place, reading);
   }
 

@@ -65,7 +65,7 @@ export class Verification {
     const bytesRead = this.#options.depth === "content" ? await this.#readAll(signal) : 0;
     if (this.#options.depth === "stored") this.#loseBlobsOf(short);
     if (this.#lost.size > 0) await this.#visit((node, shown) => this.#name(node, shown), false, signal);
-    return { bytesRead, entriesChecked: this.#entries };
+    return { bytesRead: bytesRead + this.#opened.reading.trees.bytesRead, entriesChecked: this.#entries };
   }
 
   report(damage: Damage): void {
