@@ -71,7 +71,9 @@ export async function* readOpenFile(
     for (let position = start; position < end; ) {
       signal.throwIfAborted();
       const chunk = await (ahead ?? readAt(file.handle, position, end));
-      if (chunk.byteLength === 0) throw endsEarly(name, position, end);
+      if (chunk.byteLength === 0) {
+        throw new BackupError("damaged", `Cannot read ${name}: it ends at byte ${position}, wanted ${end}`);
+      }
       position += chunk.byteLength;
       ahead = position < end ? readAhead(file.handle, position, end) : undefined;
       yield chunk;
@@ -80,30 +82,6 @@ export async function* readOpenFile(
     // The file must not be closed under a read; its failure concerns nobody any more.
     await ahead?.catch(() => undefined);
   }
-}
-
-/**
- * Fills `target` with what begins at `offset`.
- *
- * @throws {BackupError} `damaged` if the file ends before the target is full
- */
-export async function fillFromFile(
-  file: OpenFile,
-  name: string,
-  offset: number,
-  target: Uint8Array,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let done = 0; done < target.length; ) {
-    signal.throwIfAborted();
-    const { bytesRead } = await file.handle.read(target, done, target.length - done, offset + done);
-    if (bytesRead === 0) throw endsEarly(name, offset + done, offset + target.length);
-    done += bytesRead;
-  }
-}
-
-function endsEarly(name: string, end: number, wanted: number): BackupError {
-  return new BackupError("damaged", `Cannot read ${name}: it ends at byte ${end}, wanted ${wanted}`);
 }
 
 function readAhead(handle: FileHandle, position: number, end: number): Promise<Buffer> {

@@ -26,7 +26,7 @@ import { LocalCommit } from "./local-commit.ts";
 import { LocalDirectories, makeDurableDirectory, parentOf, syncDirectory } from "./local-directories.ts";
 import { localError, systemCode } from "./local-errors.ts";
 import { checkLocalName, stagingDirectory } from "./local-layout.ts";
-import { fillFromFile, type OpenFile, openRegularFile, readOpenFile } from "./local-read.ts";
+import { openRegularFile, readOpenFile } from "./local-read.ts";
 import { cleanDirectories, describeObject, walkObjects } from "./local-walk.ts";
 import { LocalWriter } from "./local-write.ts";
 import { checkPrefix } from "./object-name.ts";
@@ -167,8 +167,12 @@ class LocalStorage implements Storage {
     checkRange(range);
     signal.throwIfAborted();
     try {
-      const file = await this.#openFinished(name);
+      await this.#directories.exists(parentOf(name));
+      const file = await openRegularFile(this.#directories.pathOf(name), name);
       try {
+        if (file.sizeBytes === 0 && (await this.#commit.emptyFilesAreUnfinished())) {
+          throw new BackupError("not-found", `Cannot read ${name}: its write never finished`);
+        }
         yield* readOpenFile(file, name, range, signal);
       } finally {
         await file.handle.close();
@@ -178,32 +182,9 @@ class LocalStorage implements Storage {
     }
   }
 
-  async readInto(name: string, offset: number, target: Uint8Array, signal: AbortSignal): Promise<void> {
+  localPath(name: string): string {
     checkLocalName(name);
-    checkRange({ offset, length: target.length });
-    signal.throwIfAborted();
-    try {
-      const file = await this.#openFinished(name);
-      try {
-        await fillFromFile(file, name, offset, target, signal);
-      } finally {
-        await file.handle.close();
-      }
-    } catch (error) {
-      throw localError(error, `read ${name}`);
-    }
-  }
-
-  async #openFinished(name: string): Promise<OpenFile> {
-    await this.#directories.exists(parentOf(name));
-    const file = await openRegularFile(this.#directories.pathOf(name), name);
-    try {
-      if (file.sizeBytes > 0 || !(await this.#commit.emptyFilesAreUnfinished())) return file;
-      throw new BackupError("not-found", `Cannot read ${name}: its write never finished`);
-    } catch (error) {
-      await file.handle.close();
-      throw error;
-    }
+    return this.#directories.pathOf(name);
   }
 
   async stat(name: string, signal: AbortSignal): Promise<StoredObject | undefined> {

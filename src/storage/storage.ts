@@ -77,12 +77,11 @@ export interface Storage extends AsyncDisposable {
   get(name: string, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
   /**
-   * Fills `target` from `offset` on, as {@link get} would give it: offered by drivers that can put bytes
-   * where they are wanted, which spares a buffer for each piece. The target may be memory shared by threads.
-   *
-   * @throws {BackupError} `not-found`; `damaged` if it ends before the target is full
+   * Where an object is, or would be, as a file of this machine: offered by drivers that have such files, for
+   * threads that read by themselves. Anything may lie there: open regular files only, and follow no link;
+   * where that fails, {@link get} says what is wrong.
    */
-  readInto?(name: string, offset: number, target: Uint8Array, signal: AbortSignal): Promise<void>;
+  localPath?(name: string): string;
 
   /** Size and time of an object, or undefined where there is none. */
   stat(name: string, signal: AbortSignal): Promise<StoredObject | undefined>;

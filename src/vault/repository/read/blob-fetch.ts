@@ -12,7 +12,7 @@ import { packName } from "../objects.ts";
 import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type PackRange, planRanges, type WantedBlob } from "./blob-ranges.ts";
 import type { BlobThreads } from "./blob-threads.ts";
-import { type BlobToDecode, plainLengthOf, stateOf } from "./decode-blobs.ts";
+import { type BlobToDecode, type DecodeFailure, plainLengthOf, stateOf } from "./decode-blobs.ts";
 import { SharedMemory } from "./shared-memory.ts";
 
 /** Requests in flight: hides the latency of a network. What they hold in memory is bounded by who asks. */
@@ -151,13 +151,11 @@ export class BlobFetcher {
     loading: Loading,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<WantedBlob, string>> {
-    const stored = await this.#readRange(range, signal);
-    if (typeof stored === "string") return new Map(range.blobs.map((blob) => [blob, stored]));
     const blobs = placeBlobs(range);
     const size = blobs.reduce((most, blob) => Math.max(most, blob.at + plainLengthOf(blob)), 0);
     const target = loading.take(size);
-    const failures = await this.#threads.decode({ pieces: stored.pieces, blobs }, target);
-    if (stored.memory !== undefined) this.#memory.give(stored.memory);
+    const failures = await this.#decodeRange(range, blobs, target, signal);
+    if (typeof failures === "string") return new Map(range.blobs.map((blob) => [blob, failures]));
     const states = new Map(failures.map(({ index, state }) => [index, state]));
     const failed = new Map<WantedBlob, string>();
     for (const [i, blob] of range.blobs.entries()) {
@@ -171,42 +169,32 @@ export class BlobFetcher {
     return failed;
   }
 
-  /** The stored bytes; a text that says why there are none. */
-  async #readRange(range: PackRange, signal: AbortSignal): Promise<StoredRange | string> {
+  /** What failed, by the position in the range; a text where all of it did. */
+  async #decodeRange(
+    range: PackRange,
+    blobs: readonly BlobToDecode[],
+    target: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly DecodeFailure[] | string> {
     signal.throwIfAborted();
+    const { offset, length } = range;
+    const name = packName(range.pack);
+    const path = this.#storage.localPath?.(name);
+    if (path !== undefined) {
+      const failures = await this.#threads.decodeFile({ part: { path, offset, length }, blobs }, target);
+      if (failures !== undefined) return failures;
+    }
     const pieces: Uint8Array[] = [];
     try {
-      const whole = await this.#readShared(range, signal);
-      if (whole !== undefined) return whole;
-      const { offset, length } = range;
-      for await (const piece of this.#storage.get(packName(range.pack), { offset, length }, signal)) {
-        pieces.push(piece);
-      }
+      for await (const piece of this.#storage.get(name, { offset, length }, signal)) pieces.push(piece);
     } catch (error) {
       if (!isBackupError(error, "damaged", "not-found")) throw error;
       // A pack that ends early may still hold the blobs in its beginning.
-      if (pieces.length > 0 && range.blobs.length > 1) return { pieces };
-      return isBackupError(error, "not-found") ? "that pack is missing" : stateOf(error);
+      if (pieces.length === 0 || range.blobs.length === 1) {
+        return isBackupError(error, "not-found") ? "that pack is missing" : stateOf(error);
+      }
     }
-    return { pieces };
-  }
-
-  /** Where the storage can: straight into memory of ours. Undefined where it cannot, or the pack ends early. */
-  async #readShared(
-    { pack, offset, length }: PackRange,
-    signal: AbortSignal,
-  ): Promise<StoredRange | undefined> {
-    if (this.#storage.readInto === undefined) return undefined;
-    const memory = this.#memory.take(length);
-    const bytes = Buffer.from(memory, 0, length);
-    try {
-      await this.#storage.readInto(packName(pack), offset, bytes, signal);
-      return { pieces: [bytes], memory };
-    } catch (error) {
-      this.#memory.give(memory);
-      if (isBackupError(error, "damaged")) return undefined;
-      throw error;
-    }
+    return await this.#threads.decode({ pieces, blobs }, target);
   }
 
   /** Tries the other copies of a blob. */
@@ -230,13 +218,6 @@ export class BlobFetcher {
     }
     return failureOf(blob.place, state);
   }
-}
-
-/** The bytes of a range as they are stored. */
-interface StoredRange {
-  readonly pieces: readonly Uint8Array[];
-  /** What they lie in, to be given back. */
-  readonly memory?: SharedArrayBuffer;
 }
 
 /** Blobs of a range lie one after the other in memory, as they do in the pack. */

@@ -10,19 +10,25 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BackupError, errorText } from "../../../domain/error.ts";
 import type { MasterKey } from "../../../format/restic/model.ts";
-import { type DecodeFailure, type DecodeTask, decodeBlobs, ownsBuffer } from "./decode-blobs.ts";
+import {
+  type DecodeFailure,
+  type DecodeTask,
+  decodeBlobs,
+  type FileTask,
+  ownsBuffer,
+} from "./decode-blobs.ts";
 
 /** @internal Between the threads and this file. */
 export interface ToThread {
   readonly id: number;
-  readonly task: DecodeTask;
+  readonly task: DecodeTask | FileTask;
   readonly target: Uint8Array | undefined;
 }
 
 /** @internal Between the threads and this file. */
 export interface FromThread {
   readonly id: number;
-  readonly failures: readonly DecodeFailure[];
+  readonly failures: readonly DecodeFailure[] | undefined;
 }
 
 /** More do not help: one thread decodes about 400 MB/s, and what takes the bytes is one thread too. */
@@ -38,9 +44,9 @@ const inlineBytesMax = 2 * 1024 * 1024;
 const youngHeapMiB = 4;
 
 interface Waiting {
-  readonly task: DecodeTask;
+  readonly task: DecodeTask | FileTask;
   readonly target: Uint8Array | undefined;
-  readonly resolve: (failures: readonly DecodeFailure[]) => void;
+  readonly resolve: (failures: readonly DecodeFailure[] | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -71,8 +77,25 @@ export class BlobThreads implements AsyncDisposable {
       for (const piece of task.pieces) this.#bytesInline += piece.byteLength;
       if (this.#bytesInline < inlineBytesMax) return decodeBlobs(this.#key, task, target);
     }
+    return (await this.#queued(task, target)) ?? [];
+  }
+
+  /**
+   * The same of a part of a file, which a thread reads by itself.
+   *
+   * @returns undefined where it was not read: threads do not run yet, or the file could not be
+   */
+  async decodeFile(task: FileTask, target?: Uint8Array): Promise<readonly DecodeFailure[] | undefined> {
+    if (this.#bytesInline < inlineBytesMax) return undefined;
+    return await this.#queued(task, target);
+  }
+
+  #queued(
+    task: DecodeTask | FileTask,
+    target: Uint8Array | undefined,
+  ): Promise<readonly DecodeFailure[] | undefined> {
     if (this.#threads.length === 0) this.#start();
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#queue.push({ task, target, resolve, reject });
       this.#handOut();
     });
@@ -122,15 +145,16 @@ export class BlobThreads implements AsyncDisposable {
   }
 
   #give(thread: Thread, waiting: Waiting): void {
-    const pieces = waiting.task.pieces.map((piece) =>
-      ownsBuffer(piece) || isShared(piece) ? piece : new Uint8Array(piece),
-    );
+    const { task, target } = waiting;
+    const pieces = "pieces" in task ? task.pieces.map(movable) : [];
     const id = this.#nextId++;
     thread.running.set(id, waiting);
     thread.worker.ref();
-    const message: ToThread = { id, task: { ...waiting.task, pieces }, target: waiting.target };
-    const moved = pieces.filter((piece) => !isShared(piece)).map((piece) => piece.buffer as ArrayBuffer);
-    thread.worker.postMessage(message, moved);
+    const message: ToThread = { id, task: "pieces" in task ? { ...task, pieces } : task, target };
+    thread.worker.postMessage(
+      message,
+      pieces.map((piece) => piece.buffer as ArrayBuffer),
+    );
   }
 
   #rest(thread: Thread): void {
@@ -150,6 +174,7 @@ export class BlobThreads implements AsyncDisposable {
   }
 }
 
-function isShared(bytes: Uint8Array): boolean {
-  return bytes.buffer instanceof SharedArrayBuffer;
+/** The bytes alone in a buffer of their own, which can be moved to a thread. */
+function movable(bytes: Uint8Array): Uint8Array {
+  return ownsBuffer(bytes) ? bytes : new Uint8Array(bytes);
 }

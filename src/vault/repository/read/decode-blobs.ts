@@ -13,6 +13,7 @@ import { decompressInto } from "../../../encode/zstd-decoder.ts";
 import { copyStoredFrame } from "../../../encode/zstd-stored.ts";
 import { boxOverheadBytes, openBox, openBoxInto } from "../../../format/restic/crypto-box.ts";
 import type { MasterKey, ObjectId } from "../../../format/restic/model.ts";
+import { PackFile, type PackPart } from "./pack-file.ts";
 
 /** One blob of a range of a pack. */
 export interface BlobToDecode {
@@ -29,6 +30,12 @@ export interface BlobToDecode {
 export interface DecodeTask {
   /** The stored bytes of the range, in order. They are gone afterwards. */
   readonly pieces: readonly Uint8Array[];
+  readonly blobs: readonly BlobToDecode[];
+}
+
+/** The same, to be read by the thread itself. */
+export interface FileTask {
+  readonly part: PackPart;
   readonly blobs: readonly BlobToDecode[];
 }
 
@@ -58,15 +65,38 @@ export function plainLengthOf(blob: {
  */
 export function decodeBlobs(key: MasterKey, task: DecodeTask, target?: Uint8Array): readonly DecodeFailure[] {
   const failures: DecodeFailure[] = [];
-  const stored = new Pieces(task.pieces);
-  for (const [index, blob] of task.blobs.entries()) {
+  decodeFrom(key, new Pieces(task.pieces), task.blobs, target, failures);
+  for (const piece of task.pieces) if (ownsBuffer(piece)) free(piece);
+  return failures;
+}
+
+/** The same of a part of a file. Throws what the file system says where the file cannot be read. */
+export function decodeFile(key: MasterKey, task: FileTask, target?: Uint8Array): readonly DecodeFailure[] {
+  using file = new PackFile(task.part);
+  const failures: DecodeFailure[] = [];
+  decodeFrom(key, file, task.blobs, target, failures);
+  return failures;
+}
+
+/** Bytes as they are stored. */
+interface StoredBytes {
+  /** Valid until the next call; fewer where they end. */
+  slice(offset: number, length: number): Uint8Array;
+}
+
+function decodeFrom(
+  key: MasterKey,
+  stored: StoredBytes,
+  blobs: readonly BlobToDecode[],
+  target: Uint8Array | undefined,
+  failures: DecodeFailure[],
+): void {
+  for (const [index, blob] of blobs.entries()) {
     const length = plainLengthOf(blob);
     const place = target?.subarray(blob.at, blob.at + length) ?? plainScratch.take(length);
     const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, place);
     if (state !== undefined) failures.push({ index, state });
   }
-  for (const piece of task.pieces) if (ownsBuffer(piece)) free(piece);
-  return failures;
 }
 
 /** What is wrong; undefined where `place` holds the blob. */
@@ -143,7 +173,7 @@ export function ownsBuffer(bytes: Uint8Array): boolean {
 }
 
 /** Bytes that came in pieces. */
-class Pieces {
+class Pieces implements StoredBytes {
   readonly #pieces: readonly Uint8Array[];
   /** The piece the last slice began in, and where it begins: slices come in order. */
   #current = 0;
