@@ -7,10 +7,12 @@
  */
 
 import { BackupError, isBackupError } from "../../../../domain/error.ts";
+import { silentObserver } from "../../../../domain/progress.ts";
 import { parseConfig } from "../../../../format/restic/config.ts";
 import { openBox } from "../../../../format/restic/crypto-box.ts";
 import { readAll } from "../../../../storage/read-all.ts";
 import type { CheckOptions, CheckReport } from "../../../maintenance.ts";
+import type { BlobIndex } from "../../blob-index.ts";
 import { loadKeys } from "../../key-files.ts";
 import { type LoadedIndex, loadIndex } from "../../load-index.ts";
 import { documentName } from "../../objects.ts";
@@ -20,16 +22,17 @@ import { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
 import type { Repository } from "../../repository.ts";
 import { DamageList } from "../damage-list.ts";
-import { backupIds, type LoadedSnapshots, loadSnapshots } from "../load-snapshots.ts";
+import { backupIds, type LoadedSnapshots, loadSnapshots, type StoredSnapshot } from "../load-snapshots.ts";
 import { ProgressMeter } from "../progress-meter.ts";
 import type { BlobSource } from "../walk-trees.ts";
 import { BlobJudge } from "./blob-judge.ts";
-import { choosePacks } from "./choose-packs.ts";
+import { choosePacks, type SizedPack } from "./choose-packs.ts";
 import { comparePacks } from "./compare-packs.ts";
-import { findLosses } from "./find-losses.ts";
+import { type FoundLosses, findLosses } from "./find-losses.ts";
 import { listFiles } from "./list-files.ts";
 import { nameLosses } from "./name-losses.ts";
 import { readPacks } from "./read-packs.ts";
+import { sideBySide } from "./side-by-side.ts";
 
 const configBytesMax = 64 * 1024;
 
@@ -45,6 +48,12 @@ export async function checkRepository(
   signal: AbortSignal,
 ): Promise<CheckReport> {
   return await new Check(repo, options).run(random, signal);
+}
+
+interface CheckPlace {
+  readonly source: BlobSource;
+  readonly threads: BlobThreads;
+  readonly judge: BlobJudge;
 }
 
 class Check {
@@ -70,11 +79,12 @@ class Check {
     const readable = comparePacks(index, files.packs, { judge, damages: this.#damages, notes: this.#notes });
     const chosen = choosePacks(readable, this.#options.readData, random);
     await using threads = new BlobThreads(this.#repo.key);
-    const { observer } = this.#options;
-    const place = { repo: this.#repo, threads, observer, judge, damages: this.#damages };
-    const bytesRead = await readPacks(place, index.index, chosen, signal);
     const source = { index: index.index, fetcher: new BlobFetcher(this.#repo, index.index, threads) };
-    await this.#checkTrees(loaded, source, judge, signal);
+    const place = { source, threads, judge };
+    const { losses, bytesRead } = await this.#readAll(place, index.index, chosen, loaded.snapshots, signal);
+    const ids = backupIds(loaded.snapshots);
+    for (const { id } of losses.snapshots) this.#affected.add(ids.get(id) ?? id);
+    await nameLosses({ ...place, ...losses }, this.#damages, signal);
     return {
       ok: this.#damages.isEmpty,
       damages: this.#damages.all(),
@@ -118,17 +128,29 @@ class Check {
     return loaded;
   }
 
-  async #checkTrees(
-    { snapshots }: LoadedSnapshots,
-    source: BlobSource,
-    judge: BlobJudge,
+  /** Packs and trees at the same time: while threads decode blobs, this one reads trees. */
+  async #readAll(
+    { source, threads, judge }: CheckPlace,
+    index: BlobIndex,
+    chosen: readonly SizedPack[],
+    snapshots: readonly StoredSnapshot[],
     signal: AbortSignal,
-  ): Promise<void> {
-    const meter = new ProgressMeter(this.#options.observer, this.#repo.clock, "check");
-    const losses = await findLosses(source, judge, snapshots, meter, signal);
-    const ids = backupIds(snapshots);
-    for (const { id } of losses.snapshots) this.#affected.add(ids.get(id) ?? id);
-    await nameLosses({ source, judge, ...losses }, this.#damages, signal);
+  ): Promise<{ readonly losses: FoundLosses; readonly bytesRead: number }> {
+    const { observer } = this.#options;
+    const repo = this.#repo;
+    // One line of progress at a time: packs take the longer.
+    const treeObserver = chosen.length === 0 ? observer : silentObserver;
+    const findAll = (either: AbortSignal): Promise<FoundLosses> =>
+      findLosses(source, judge, snapshots, new ProgressMeter(treeObserver, repo.clock, "check"), either);
+    const place = { repo, threads, observer, judge, damages: this.#damages };
+    const [read, found] = await sideBySide(
+      (either) => readPacks(place, index, chosen, either),
+      findAll,
+      signal,
+    );
+    // Blobs found damaged meanwhile may be needed by trees that were looked at before.
+    const losses = read.findings > 0 ? await findAll(signal) : found;
+    return { losses, bytesRead: read.bytes };
   }
 
   /** Takes damage as a finding; anything else ends the check. */

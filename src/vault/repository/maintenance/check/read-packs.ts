@@ -28,25 +28,32 @@ export interface PackReaderPlace {
   readonly damages: DamageList;
 }
 
-/** Reads the chosen packs. Returns how many bytes were read. */
+export interface PacksRead {
+  readonly bytes: number;
+  /** Things that are wrong, all of which are in `damages` now. */
+  readonly findings: number;
+}
+
+/** Reads the chosen packs. */
 export async function readPacks(
   place: PackReaderPlace,
   index: BlobIndex,
   chosen: readonly SizedPack[],
   signal: AbortSignal,
-): Promise<number> {
-  if (chosen.length === 0) return 0;
+): Promise<PacksRead> {
+  if (chosen.length === 0) return { bytes: 0, findings: 0 };
   const wanted = new Map(chosen.map(({ id, sizeBytes }) => [id, sizeBytes] as const));
   const totals = { items: wanted.size, bytes: chosen.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   const meter = new ProgressMeter(place.observer, place.repo.clock, "verify", totals);
   const packs = index.packs();
   let failed = false;
+  let findings = 0;
   const takeOne = async (): Promise<void> => {
     for (let next = packs.next(); next.done !== true && !failed; next = packs.next()) {
       const sizeBytes = wanted.get(next.value.id);
       if (sizeBytes === undefined) continue;
       try {
-        await readOne(place, { ...next.value, sizeBytes }, meter, signal);
+        findings += await readOne(place, { ...next.value, sizeBytes }, meter, signal);
       } catch (error) {
         failed = true;
         throw error;
@@ -55,7 +62,7 @@ export async function readPacks(
   };
   await Promise.all(Array.from({ length: packsAtOnce }, takeOne));
   meter.finish();
-  return meter.bytes;
+  return { bytes: meter.bytes, findings };
 }
 
 async function readOne(
@@ -63,7 +70,7 @@ async function readOne(
   pack: InspectedPack,
   meter: ProgressMeter,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { repo, threads, judge, damages } = place;
   const onBytes = (count: number): void => meter.add(0, count);
   let findings: readonly PackFinding[];
@@ -78,6 +85,7 @@ async function readOne(
     else judge.blobIsDamaged(pack.id, blob, message);
     damages.add(packName(pack.id), blob === undefined ? message : `${blob.type} blob ${blob.id}: ${message}`);
   }
+  return findings.length;
 }
 
 /** A disk that cannot read one file any more is damage; a storage that answers nothing is not. */
