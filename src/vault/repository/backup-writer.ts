@@ -18,8 +18,8 @@ import { encodeSnapshot } from "../../format/restic/snapshot.ts";
 import type { OwnerNames } from "../owner-names.ts";
 import { ProblemLog } from "../problem-log.ts";
 import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
-import type { BlobIndex } from "./blob-index.ts";
-import { loadIndex } from "./load-index.ts";
+import { BlobIndex } from "./blob-index.ts";
+import { loadSharedIndex } from "./load-index.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
 import { putDocument, removeObjects, sealDocument } from "./objects.ts";
 import type { Repository } from "./repository.ts";
@@ -57,7 +57,9 @@ export async function openBackupWriter(
   const warn = (message: string): void => begun.observer.warning(message);
   // Before the index, so that what it names is in there.
   const found = await findParent(repo, begun.parent, warn, signal);
-  const { index, damaged } = await loadIndex(repo, signal);
+  const { index: known, damaged } = await loadSharedIndex(repo, signal);
+  // Packs of this run are nobody else's before an index names them.
+  const index = new BlobIndex(known);
   // What only these list is stored again: the backup does without them.
   for (const { error } of damaged) warn(error.message);
   const { roots } = begun;
