@@ -17,6 +17,7 @@ import type { ExitCode } from "../exit-codes.ts";
 import { filled } from "../option-values.ts";
 import { formatIsoMoment } from "../render/moment.ts";
 import { safeText } from "../render/safe-text.ts";
+import { shownId } from "../render/shown-id.ts";
 import { type Column, renderTable } from "../render/table.ts";
 
 const actions = ["list", "add", "remove", "passwd"] as const;
@@ -148,7 +149,7 @@ function keyTable({ output, io }: CommandContext, keys: readonly Key[]): string[
   const nowMs = io.clock.now();
   const rows = keys.map((key) => [
     { text: key.current ? "*" : "" },
-    { text: shortId(key) },
+    { text: shownId(key.id) },
     { text: safeText(key.username) },
     { text: safeText(key.host) },
     { text: safeText(formatIsoMoment(key.createdAt, nowMs)) },
@@ -156,12 +157,8 @@ function keyTable({ output, io }: CommandContext, keys: readonly Key[]): string[
   return [...renderTable(columns, rows, output.width, output.palette.bold), "* opened by the password given"];
 }
 
-function shortId({ id }: Key): string {
-  return safeText(id.slice(0, 8));
-}
-
 function outcomeLine({ output }: CommandContext, action: Action, key: Key): string {
-  const id = output.palette.bold(shortId(key));
+  const id = output.palette.bold(shownId(key.id));
   if (action === "remove") return `Key ${id} of ${safeText(key.username)}@${safeText(key.host)} is removed`;
   return action === "add"
     ? `Key ${id} is added; its password opens the vault from now on, as the others do`

@@ -13,6 +13,7 @@ import { momentMs, typeOption } from "../option-values.ts";
 import { formatLocalTime } from "../render/moment.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
+import { shownId } from "../render/shown-id.ts";
 import { statePaint } from "../render/state.ts";
 import { type Cell, type Column, renderTable } from "../render/table.ts";
 
@@ -97,7 +98,7 @@ function backupCells(backup: Backup, nowMs: number, palette: Palette): Cell[] {
     ...backup.tags.map((tag) => `#${safeText(tag)}`),
   ];
   return [
-    { text: safeText(backup.id) },
+    { text: shownId(backup.id) },
     { text: backup.type },
     { text: formatLocalTime(backup.startedAtMs) },
     { text: formatAge(nowMs - backup.startedAtMs), paint: palette.dim },

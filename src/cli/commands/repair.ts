@@ -21,6 +21,7 @@ import { collectFilled } from "../option-values.ts";
 import { damageLines } from "../render/damage.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
+import { shownId } from "../render/shown-id.ts";
 import { samePlace } from "../render/same-place.ts";
 
 const targets = ["index", "backups"] as const;
@@ -128,7 +129,7 @@ function backupsLines({ output, options }: CommandContext, report: RepairBackups
   const would = dryRun ? "would be " : "";
   return [
     `${formatQuantity(rewritten.length, "backup")} ${would}rewritten without what is lost:`,
-    ...rewritten.map((id) => `  ${safeText(id)}`),
+    ...rewritten.map((id) => `  ${shownId(id)}`),
     ...(hopeless.length === 0
       ? []
       : [

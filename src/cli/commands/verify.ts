@@ -23,6 +23,7 @@ import { dataSubset, typeOption } from "../option-values.ts";
 import { damageLines } from "../render/damage.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
+import { shownId } from "../render/shown-id.ts";
 
 interface VerifyOptions {
   readonly type?: BackupType;
@@ -146,7 +147,7 @@ function repositoryLines(
   { damages, notes, packsRead, packsTotal, bytesRead }: RepositoryFindings,
   palette: Palette,
 ): string[] {
-  const bad = reports.filter((report) => !report.ok).map((report) => safeText(report.id));
+  const bad = reports.filter((report) => !report.ok).map((report) => shownId(report.id));
   const packs = formatQuantity(packsTotal, "pack");
   return [
     packsRead > 0
@@ -171,5 +172,5 @@ function reportLines(report: VerifiedBackup, palette: Palette): string[] {
       ? palette.yellow("readable, but it has no checksums to compare with")
       : palette.green("ok")
     : palette.red("damaged");
-  return [`${safeText(report.id)}: ${verdict} (${read} read)`, ...damageLines(report.damages, palette)];
+  return [`${shownId(report.id)}: ${verdict} (${read} read)`, ...damageLines(report.damages, palette)];
 }

@@ -11,6 +11,7 @@ import { type Fact, problemLines, renderFacts } from "./facts.ts";
 import type { Palette } from "./palette.ts";
 import { rotationSummary } from "./rotation.ts";
 import { safeText } from "./safe-text.ts";
+import { shownId } from "./shown-id.ts";
 import { formatCheck, formatState } from "./state.ts";
 
 /** @param verbose Problems were printed as they came and are only counted */
@@ -32,7 +33,7 @@ export function renderCreated(
     ["warnings", warnings.map((warning) => palette.yellow(safeText(warning)))],
     ["problems", problemFact(backup, problems, verbose, palette)],
   ];
-  const heading = `${palette.bold(safeText(backup.id))} (${backup.type}) of ${safeText(backup.source)}`;
+  const heading = `${palette.bold(shownId(backup.id))} (${backup.type}) of ${safeText(backup.source)}`;
   return [heading, ...renderFacts(facts, palette.dim)];
 }
 

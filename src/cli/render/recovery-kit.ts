@@ -9,15 +9,13 @@ import type { RecoveryFacts } from "../../operations/vault-requests.ts";
 import { renderFacts } from "./facts.ts";
 import { formatLocalTime } from "./moment.ts";
 import { safeText, shellWord } from "./safe-text.ts";
+import { shownId } from "./shown-id.ts";
 
 /** What a command of the kit is for, and the command as it is typed. */
 export interface KitCommand {
   readonly what: string;
   readonly command: string;
 }
-
-/** Shown of ids: what restic shows, and takes. */
-const shownIdLength = 8;
 
 /** Keys beyond these are counted: the kit is one page. */
 const otherKeysMax = 5;
@@ -106,7 +104,7 @@ function keyLines({ keys }: RecoveryFacts, current: boolean): readonly string[] 
     .filter((key) => key.current === current)
     .map(({ id, username, host, createdAt }) => {
       const who = `${safeText(username)}@${safeText(host)}`;
-      return `${id.slice(0, shownIdLength)} of ${who}, made ${safeText(createdAt).slice(0, 10)}`;
+      return `${shownId(id)} of ${who}, made ${safeText(createdAt).slice(0, 10)}`;
     });
   const more = lines.length - otherKeysMax;
   return more > 0 ? [...lines.slice(0, otherKeysMax), `and ${more} more`] : lines;

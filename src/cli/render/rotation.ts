@@ -9,6 +9,7 @@ import type { RotateResult } from "../../operations/requests.ts";
 import { formatLocalTime } from "./moment.ts";
 import type { Palette } from "./palette.ts";
 import { safeText } from "./safe-text.ts";
+import { shownId } from "./shown-id.ts";
 import { type Column, renderTable } from "./table.ts";
 
 const columns: readonly Column[] = [
@@ -30,7 +31,7 @@ export function decisionTable(
 ): string[] {
   const goes = result.dryRun ? "would go" : "removed";
   const rows = result.decisions.map(({ backup, keep, reasons }) => [
-    { text: safeText(backup.id) },
+    { text: shownId(backup.id) },
     { text: safeText(backup.source) },
     { text: formatLocalTime(backup.startedAtMs) },
     { text: formatAge(nowMs - backup.startedAtMs), paint: palette.dim },
