@@ -94,8 +94,8 @@ export class SourceFiles {
 
   /** Returns when all files are stored. @throws what made the store fail */
   async finish(): Promise<void> {
-    this.#sendBatch();
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    // Again, because what became of one file may make another be stored.
+    for (this.#sendBatch(); this.#underWay.size > 0; this.#sendBatch()) await Promise.all(this.#underWay);
   }
 
   /** Returns when nothing is under way any more, whatever came of it. */
