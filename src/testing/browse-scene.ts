@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, linkSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ManagerConfiguration } from "../app/configuration.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { BackupManager } from "../operations/backup-manager.ts";
 import { createLiveApp, type LiveApp } from "./live-app.ts";
@@ -22,11 +23,11 @@ export interface BrowseScene extends AsyncDisposable {
 }
 
 /** A name that is not UTF-8, below the uploads. */
-export const notUtf8: Buffer = Buffer.from([0x62, 0x61, 0x64, 0xff, 0x2e, 0x62, 0x69, 0x6e]);
+const notUtf8: Buffer = Buffer.from([0x62, 0x61, 0x64, 0xff, 0x2e, 0x62, 0x69, 0x6e]);
 
-/** Makes it; nothing is backed up yet. */
-export function createBrowseScene(): BrowseScene {
-  const app = createLiveApp();
+/** Makes it; nothing is backed up yet. @param changes What the configuration is to have besides or instead */
+export function createBrowseScene(changes: Partial<ManagerConfiguration> = {}): BrowseScene {
+  const app = createLiveApp(changes);
   const { uploads } = app;
   const managers: BackupManager[] = [];
   const open = (vault: string): BackupManager => {

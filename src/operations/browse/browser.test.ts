@@ -4,7 +4,9 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writ
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
+import type { ManagerConfiguration } from "../../app/configuration.ts";
 import { isBackupError } from "../../domain/error.ts";
+import { describeFolder } from "../../testing/archive-tree.ts";
 import { type BrowseScene, createBrowseScene } from "../../testing/browse-scene.ts";
 import type { DumpRequest, EntryDifference } from "./browse-requests.ts";
 import type { BackupBrowser } from "./browser.ts";
@@ -146,26 +148,25 @@ test("openDump() gives the bytes of files, of further names and of databases", a
   await assert.rejects(browse.openDump({ backup: "latest", path: "uploads/latest" }), isInvalid);
 });
 
-test("openDump() packs a folder as tar and zip, which tar and unzip give back as it was", async () => {
+test("openDump() packs a folder, and tar gives it back as it was", async () => {
   const { browse } = scene.manager;
   const { directory, uploads } = scene.app;
-  const unpack = async (path: string, format: "tar" | "zip"): Promise<string> => {
-    const target = join(directory, `${format}-${path.replaceAll("/", "-")}`);
+  const unpack = async (path: string): Promise<string> => {
+    const target = join(directory, `unpacked-${path.replaceAll("/", "-")}`);
     mkdirSync(target);
-    const file = `${target}.${format}`;
-    writeFileSync(file, await bytesOf(browse, { backup: "latest", path, format }));
-    if (format === "tar") execFileSync("tar", ["-xpf", file, "-C", target]);
+    writeFileSync(`${target}.tar`, await bytesOf(browse, { backup: "latest", path, format: "tar" }));
+    execFileSync("tar", ["-xpf", `${target}.tar`, "-C", target]);
     return target;
   };
-  const same = (left: string, right: string): void =>
-    assert.equal(execFileSync("diff", ["-r", "--no-dereference", left, right], { encoding: "utf8" }), "");
-  const whole = await unpack("uploads", "tar");
-  same(join(whole, "uploads"), uploads);
+  const same = async (left: string, right: string): Promise<void> =>
+    assert.deepEqual(await describeFolder(left), await describeFolder(right));
+  const whole = await unpack("uploads");
+  await same(join(whole, "uploads"), uploads);
   assert.equal(statSync(join(whole, "uploads/zero")).mode & 0o777, 0o600);
   assert.equal(statSync(join(whole, "uploads/same.txt")).nlink, 2);
-  same(join(await unpack("uploads/deep/er", "tar"), "er"), join(uploads, "deep/er"));
+  await same(join(await unpack("uploads/deep/er"), "er"), join(uploads, "deep/er"));
   // Its first name is not packed with it, so it comes with its bytes.
-  const alone = await unpack("uploads/same.txt", "tar");
+  const alone = await unpack("uploads/same.txt");
   assert.ok(readFileSync(join(alone, "same.txt")).equals(readFileSync(join(uploads, "2024/0.txt"))));
 });
 
@@ -196,38 +197,45 @@ function shown({ difference, path, differs }: EntryDifference): string {
   return [difference, path, ...differs].join(" ");
 }
 
-test("compareBackups() tells what came, went, changed, and what only looks different", async () => {
-  await using changing = createBrowseScene();
-  const earlier = (await changing.manager.createBackup()).backup.id;
-  changing.write("added.txt", "new");
-  rmSync(join(changing.app.uploads, "deep"), { recursive: true });
-  changing.write("clip.mp4", "other bytes");
-  chmodSync(join(changing.app.uploads, "zero"), 0o640);
-  rmSync(join(changing.app.uploads, "latest"));
-  symlinkSync("2024/1.txt", join(changing.app.uploads, "latest"));
-  rmSync(join(changing.app.uploads, "evil\x1b[31m\nname.txt"));
-  mkdirSync(join(changing.app.uploads, "evil\x1b[31m\nname.txt"));
-  using database = new DatabaseSync(changing.app.database);
-  database.exec("CREATE TABLE more (x)");
-  const later = (await changing.manager.createBackup()).backup.id;
-  const compare = async (from: string, to: string): Promise<string[]> =>
-    await Array.fromAsync(changing.manager.browse.compareBackups({ before: from, after: to }), shown);
-  assert.deepEqual(await compare(earlier, later), [
-    "changed app.db content",
-    "added uploads/added.txt",
-    "changed uploads/clip.mp4 content time",
-    "removed uploads/deep",
-    "removed uploads/deep/er",
-    "removed uploads/deep/er/still",
-    "removed uploads/deep/er/still/photo.jpg",
-    "changed uploads/evil\\x1b[31m\\x0aname.txt kind mode",
-    "changed uploads/latest target time",
-    "attributes uploads/zero mode",
-  ]);
-  const back = await compare(later, earlier);
-  assert.ok(
-    back.includes("removed uploads/added.txt") && back.includes("added uploads/deep/er"),
-    back.join(),
-  );
-  assert.deepEqual(await compare(later, later), []);
-});
+const formats: readonly Partial<ManagerConfiguration>[] = [
+  { format: "archive" },
+  { format: "repository", password: "geheim" },
+];
+
+for (const configuration of formats) {
+  test(`compareBackups() tells what came, went, changed, and what only looks different: ${configuration.format}`, async () => {
+    await using changing = createBrowseScene(configuration);
+    const earlier = (await changing.manager.createBackup()).backup.id;
+    changing.write("added.txt", "new");
+    rmSync(join(changing.app.uploads, "deep"), { recursive: true });
+    changing.write("clip.mp4", "other bytes");
+    chmodSync(join(changing.app.uploads, "zero"), 0o640);
+    rmSync(join(changing.app.uploads, "latest"));
+    symlinkSync("2024/1.txt", join(changing.app.uploads, "latest"));
+    rmSync(join(changing.app.uploads, "evil\x1b[31m\nname.txt"));
+    mkdirSync(join(changing.app.uploads, "evil\x1b[31m\nname.txt"));
+    using database = new DatabaseSync(changing.app.database);
+    database.exec("CREATE TABLE more (x)");
+    const later = (await changing.manager.createBackup()).backup.id;
+    const compare = async (from: string, to: string): Promise<string[]> =>
+      await Array.fromAsync(changing.manager.browse.compareBackups({ before: from, after: to }), shown);
+    assert.deepEqual(await compare(earlier, later), [
+      "changed app.db content",
+      "added uploads/added.txt",
+      "changed uploads/clip.mp4 content time",
+      "removed uploads/deep",
+      "removed uploads/deep/er",
+      "removed uploads/deep/er/still",
+      "removed uploads/deep/er/still/photo.jpg",
+      "changed uploads/evil\\x1b[31m\\x0aname.txt kind mode",
+      "changed uploads/latest target time",
+      "attributes uploads/zero mode",
+    ]);
+    const back = await compare(later, earlier);
+    assert.ok(
+      back.includes("removed uploads/added.txt") && back.includes("added uploads/deep/er"),
+      back.join(),
+    );
+    assert.deepEqual(await compare(later, later), []);
+  });
+}
