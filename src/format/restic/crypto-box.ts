@@ -120,14 +120,30 @@ export function openBox(key: MasterKey, box: Uint8Array): Buffer {
  * @returns How many bytes were inside
  */
 export function openBoxInto(key: MasterKey, box: Uint8Array, target: Uint8Array): number {
+  if (box.length - boxOverheadBytes > target.length) {
+    throw new BackupError(
+      "bug",
+      `Cannot open ${box.length - boxOverheadBytes} bytes: ${target.length} are free`,
+    );
+  }
+  return openBoxInPieces(key, box, (plain, at) => target.set(plain, at));
+}
+
+/**
+ * As {@link openBoxInto}, handing over piece after piece, each valid during the call only.
+ *
+ * @param take Gets plain bytes and where they belong. Nothing of them may be used before this returns (I6)
+ */
+export function openBoxInPieces(
+  key: MasterKey,
+  box: Uint8Array,
+  take: (plain: Uint8Array, at: number) => void,
+): number {
   const iv = ivOf(box);
   const ciphertext = box.subarray(ivBytes, box.length - macBytes);
-  if (ciphertext.length > target.length) {
-    throw new BackupError("bug", `Cannot open ${ciphertext.length} bytes: ${target.length} are free`);
-  }
   const ciphers = ciphersOf(key);
   const decipher = createDecipheriv(cipherName, ciphers.encrypt, iv);
-  checkMac(poly1305(oneTimeKey(ciphers, iv), openedPieces(decipher, ciphertext, target)), box);
+  checkMac(poly1305(oneTimeKey(ciphers, iv), openedPieces(decipher, ciphertext, take)), box);
   return ciphertext.length;
 }
 
@@ -152,13 +168,13 @@ function checkMac(mac: Uint8Array, box: Uint8Array): void {
 function* openedPieces(
   decipher: Decipheriv,
   ciphertext: Uint8Array,
-  target: Uint8Array,
+  take: (plain: Uint8Array, at: number) => void,
 ): Generator<Uint8Array> {
   for (let at = 0; at < ciphertext.length; at += poly1305PieceBytes) {
     const piece = ciphertext.subarray(at, at + poly1305PieceBytes);
     yield piece;
     const plain = decipher.update(piece);
-    target.set(plain, at);
+    take(plain, at);
     // Given back at once: the collector counts what is outside its heap, and would run for every few megabytes of it.
     if (plain.length === poly1305PieceBytes) plain.buffer.transfer(0);
   }

@@ -10,8 +10,13 @@ import { hash } from "node:crypto";
 import { errorText, isBackupError } from "../../../domain/error.ts";
 import { decompress } from "../../../encode/zstd.ts";
 import { decompressInto } from "../../../encode/zstd-decoder.ts";
-import { copyStoredFrame } from "../../../encode/zstd-stored.ts";
-import { boxOverheadBytes, openBox, openBoxInto } from "../../../format/restic/crypto-box.ts";
+import { StoredFrame } from "../../../encode/zstd-stored.ts";
+import {
+  boxOverheadBytes,
+  openBox,
+  openBoxInPieces,
+  openBoxInto,
+} from "../../../format/restic/crypto-box.ts";
 import type { MasterKey, ObjectId } from "../../../format/restic/model.ts";
 import { PackFile, type PackPart } from "./pack-file.ts";
 
@@ -111,18 +116,36 @@ function decodeOne(
     if (blob.uncompressedLength === undefined) {
       return describeDifference(place.subarray(0, openBoxInto(key, box, place)), blob);
     }
-    const opened = openedScratch.take(box.length);
-    return decompressChecked(opened.subarray(0, openBoxInto(key, box, opened)), blob, place);
+    return openCompressed(key, box, blob, place);
   } catch (error) {
     if (!isBackupError(error, "damaged")) throw error;
     return stateOf(error);
   }
 }
 
+function openCompressed(
+  key: MasterKey,
+  box: Uint8Array,
+  blob: BlobToDecode,
+  place: Uint8Array,
+): string | undefined {
+  const opened = openedScratch.take(box.length);
+  let stored: StoredFrame | undefined;
+  const length = openBoxInPieces(key, box, (plain, at) => {
+    const begun = at === 0 ? StoredFrame.begin(plain, place) : undefined;
+    stored ??= begun?.frame;
+    if (stored === undefined) opened.set(plain, at);
+    else stored.push(begun?.rest ?? plain);
+  });
+  if (stored?.isComplete === true && describeDifference(place, blob) === undefined) return undefined;
+  // Its first blocks were stored as they are, and later ones were not.
+  if (stored !== undefined) openBoxInto(key, box, opened);
+  return decompressChecked(opened.subarray(0, length), blob, place);
+}
+
 /** Only what the public decoder says of a blob counts as damage. */
 function decompressChecked(frame: Uint8Array, blob: BlobToDecode, place: Uint8Array): string | undefined {
-  const isFilled = copyStoredFrame(frame, place) === place.length || decompressInto(frame, place);
-  if (isFilled && describeDifference(place, blob) === undefined) return undefined;
+  if (decompressInto(frame, place) && describeDifference(place, blob) === undefined) return undefined;
   const plain = decompress(frame, place.length);
   const state = describeDifference(plain, blob);
   if (state === undefined) place.set(plain);

@@ -14,6 +14,7 @@ import type { BlobLookup } from "../repository.ts";
 import { BlobFetcher } from "./blob-fetch.ts";
 import { BlobThreads } from "./blob-threads.ts";
 import type { TreeRoot } from "./backup-roots.ts";
+import { RepeatGuard } from "./repeat-guard.ts";
 import { EntryMaker, type LeftOut } from "./stored-entries.ts";
 import { TreeSource } from "./tree-source.ts";
 import { type WalkedNode, walkTree } from "./walk-tree.ts";
@@ -61,6 +62,7 @@ export async function* walkEntries(
   signal: AbortSignal,
   enters: EntersFolder = () => true,
 ): AsyncGenerator<readonly EntryNode[], void, undefined> {
+  const guard = new RepeatGuard();
   for (const root of roots) {
     const maker = new EntryMaker(root.name);
     const entriesOf = (nodes: readonly WalkedNode[]): readonly EntryNode[] => {
@@ -79,6 +81,7 @@ export async function* walkEntries(
     const { onDamage } = listener;
     const options = {
       name: root.name,
+      guard,
       wants: root.wants,
       enters: (path: StoredEntry["path"]): boolean => enters({ root: root.name, path }),
       ...(onDamage === undefined

@@ -8,6 +8,7 @@
 import { asByteString, type ByteString, byteStringToDisplay } from "../../../domain/byte-string.ts";
 import { BackupError, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
+import type { RepeatGuard } from "./repeat-guard.ts";
 import type { TreeSource } from "./tree-source.ts";
 
 /** A node and where it is, relative to the tree that is walked. */
@@ -19,6 +20,8 @@ export interface WalkedNode {
 export interface WalkOptions {
   /** Of the tree that is walked, for messages; empty for the whole backup. */
   readonly name: string;
+  /** Shared by all walks over one backup. */
+  readonly guard: RepeatGuard;
   /** Which nodes are wanted; a folder that is not is not read. */
   readonly wants?: (path: ByteString, node: TreeNode) => boolean;
   /** Which folders are read; those that are not are still handed out themselves. */
@@ -71,6 +74,7 @@ class Walk {
     try {
       if (this.#frames.length >= depthMax) throw tooDeep(this.#nameOf(path));
       const nodes = await this.#source.load(tree, () => this.#nameOf(path), this.#signal);
+      if (!this.#options.guard.mayEnter(tree, nodes.length)) throw tooOften(this.#nameOf(path));
       this.#frames.push({ nodes, path, next: 0 });
     } catch (error) {
       if (this.#options.onDamage === undefined || !isBackupError(error, "damaged")) throw error;
@@ -129,4 +133,11 @@ function* foldersFrom({ nodes, next }: Frame, count: number): Generator<ObjectId
 
 function tooDeep(name: string): BackupError {
   return new BackupError("damaged", `Cannot read ${name}: it lies more than ${depthMax} folders deep`);
+}
+
+function tooOften(name: string): BackupError {
+  return new BackupError(
+    "damaged",
+    `Cannot read ${name}: the same folders come again and again, as no program writes them`,
+  );
 }
