@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -99,6 +100,36 @@ test("a reader that goes away is no failure", async () => {
   child.stdout.destroy();
   const [code] = (await once(child, "exit")) as [number | null];
   assert.deepEqual([code, await err], [0, ""]);
+});
+
+test("dump hands bytes through a pipe as they are, stops where nobody reads on, and fails where they cannot be written", async () => {
+  using sandbox = new CliSandbox();
+  sandbox.write("uploads/large.bin", randomBytes(3_000_000));
+  await sandbox.run("create --type storage");
+  const args = ["dump", "latest", "uploads/large.bin"];
+  const run = (stdout: "pipe" | number) =>
+    spawnSync(process.execPath, [main, ...args], {
+      cwd: sandbox.directory,
+      env: { ...process.env, ...sandbox.env },
+      stdio: ["ignore", stdout, "pipe"],
+      maxBuffer: 10_000_000,
+    });
+  const { status, stdout } = run("pipe");
+  assert.equal(status, 0);
+  assert.ok(stdout.equals(readFileSync(join(sandbox.directory, "uploads/large.bin"))));
+  const child = start(sandbox, args);
+  const err = textOf(child.stderr);
+  await once(child.stdout, "readable");
+  child.stdout.destroy();
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.deepEqual([code, await err], [0, ""]);
+  // Linux's disk that is always full.
+  if (!existsSync("/dev/full")) return;
+  const full = openSync("/dev/full", "w");
+  const failed = run(full);
+  closeSync(full);
+  assert.equal(failed.status, 1);
+  assert.match(String(failed.stderr), /Cannot write to standard output: ENOSPC/);
 });
 
 test("the process ends with the exit code of its command, and prints plain text into a pipe", async () => {
