@@ -74,9 +74,11 @@ class Naming {
     let level: PathTree[] = this.#facts.isAffected(root) ? [[asByteString(""), root]] : [];
     while (level.length > 0 && this.#trees < treesMax) {
       const below: PathTree[] = [];
-      for (let i = 0; i < level.length; i += treesAtOnce) {
+      for (let i = 0; i < level.length && below.length < treesMax; i += treesAtOnce) {
         signal.throwIfAborted();
-        below.push(...(await this.#lookAt(snapshot, level.slice(i, i + treesAtOnce), signal)));
+        const found = await this.#lookAt(snapshot, level.slice(i, i + treesAtOnce), signal);
+        // One by one: more than some 100,000 arguments no call takes.
+        for (const tree of found) below.push(tree);
       }
       this.#trees += level.length;
       level = below;

@@ -21,7 +21,7 @@ export interface PackSegments {
 }
 
 /** Read and decoded together: enough that handing over costs nothing, and few enough for several packs at once. */
-const segmentBytes = 4 * 1024 * 1024;
+const segmentBytes = 2 * 1024 * 1024;
 
 /** @param blobs in the order of their offsets */
 export function planSegments(blobs: readonly PackedBlob[], sizeBytes: number): PackSegments {

@@ -17,8 +17,8 @@ import type { BlobJudge } from "./blob-judge.ts";
 import type { SizedPack } from "./choose-packs.ts";
 import { type InspectedPack, inspectPack, type PackFinding } from "./inspect-pack.ts";
 
-/** Packs read at once: hides the latency of a network. Each holds two segments, some 10 MB, in memory. */
-const packsAtOnce = 6;
+/** Packs read at once: hides the latency of a network. Each holds two segments, some 4 MB, in memory. */
+const packsAtOnce = 4;
 
 export interface PackReaderPlace {
   readonly repo: Repository;

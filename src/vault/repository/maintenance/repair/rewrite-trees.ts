@@ -86,12 +86,16 @@ export class TreeRewriter {
     const kept: TreeNode[] = [];
     let isPlaced = false;
     for (const node of nodes ?? []) {
-      const isManifest = node.type === "file" && node.name === manifestFileName;
-      isPlaced ||= isManifest;
-      const rest = isManifest
-        ? { ...node, content: [id], sizeBytes: manifest.length }
-        : await this.#rest(node, signal, 0);
-      if (rest !== undefined) kept.push(rest);
+      if (node.name !== manifestFileName) {
+        const rest = await this.#rest(node, signal, 0);
+        if (rest !== undefined) kept.push(rest);
+        continue;
+      }
+      isPlaced = true;
+      // Whatever else was made to bear the name goes.
+      const isFile = node.type === "file";
+      const known = { content: [id], sizeBytes: manifest.length };
+      kept.push(isFile ? { ...node, ...known } : newManifestNode(folder, id, manifest.length));
     }
     if (!isPlaced) kept.push(newManifestNode(folder, id, manifest.length));
     return await this.#storeTree(kept.sort((a, b) => (a.name < b.name ? -1 : 1)));
