@@ -12,6 +12,7 @@ import { join } from "node:path";
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { MemoryStorage } from "../storage/memory-storage.ts";
 import type { Storage } from "../storage/storage.ts";
+import { reserveNames } from "../vault/archive/reserve.ts";
 import { openTestVault } from "./archive-vault-places.ts";
 import { type SweepResult, sweepFaults } from "./sweep-faults.ts";
 import {
@@ -196,7 +197,7 @@ async function assertClean(storage: Storage, machines: TestMachine): Promise<voi
   const after = await vault.list(signal);
   assert.deepEqual(after, before, "cleaning changes nothing that is listed");
   const named = new Set(after.flatMap((backup) => backup.files.map((file) => file.name)));
-  named.add(".vertex/vault.json");
+  for (const name of [".vertex/vault.json", ...reserveNames]) named.add(name);
   for await (const { name } of storage.list("", signal)) {
     const about = /^\.vertex\/records\/verified\+([a-z0-9_-]+)\+/.exec(name)?.[1];
     const isNamed = about === undefined ? named.has(name) : after.some((backup) => backup.id === about);

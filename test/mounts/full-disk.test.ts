@@ -127,6 +127,31 @@ test("verify of a vault without a free byte gives its answer, and warns that it 
   assert.match(warnings.join(), /could not be recorded in the vault: .*full/);
 });
 
+test("a vault without a free byte can be pinned in, restored from and rotated, which makes room for the next backup", async () => {
+  const vault = join(small, "backups");
+  await using manager = manage(vault);
+  const { backup: first } = await manager.createBackup();
+  const { backup: second } = await manager.createBackup();
+  fill(join(small, "filler"));
+  await manager.pinBackup(first.id);
+  assert.equal((await manager.getBackup(first.id)).pinned, true);
+  await manager.unpinBackup(first.id);
+  fill(join(small, "filler"));
+  await assert.rejects(manager.createBackup(), (error) => isBackupError(error, "no-space"));
+  const { removed } = await manager.rotateBackups({ rules: { last: 1 } });
+  assert.deepEqual(removed, [first.id]);
+  assert.equal(readdirSync(join(vault, ".vertex", "reserve")).length, 4);
+  fill(join(small, "filler"));
+  await manager.restoreBackup({ backup: second.id, target: join(work, "out") });
+  assert.deepEqual(
+    readFileSync(join(work, "out/uploads/photo.jpg")),
+    readFileSync(join(uploads, "photo.jpg")),
+  );
+  rmSync(join(small, "filler"));
+  await manager.createBackup();
+  assert.equal(readdirSync(join(vault, ".vertex", "reserve")).length, 4);
+});
+
 test("restore where the state folder is on a full disk, or nothing may be written, says so and names the folder", async () => {
   await using manager = manage(join(work, "backups"), join(small, "state"));
   const { backup } = await manager.createBackup();

@@ -58,6 +58,10 @@ test("the vault's layout on disk is the documented one, private to its owner", a
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(place.vault.length + 1));
   assert.deepEqual(found.sort(), [
+    ".vertex/reserve/1",
+    ".vertex/reserve/2",
+    ".vertex/reserve/3",
+    ".vertex/reserve/4",
     ".vertex/vault.json",
     `database/db_backup_${stamp}.db`,
     `database/db_backup_${stamp}.json`,

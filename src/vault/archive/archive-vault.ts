@@ -30,6 +30,7 @@ import { listBackups } from "./list-backups.ts";
 import { defaultLockWaitMs } from "../lock-wait.ts";
 import { RunLocks } from "./locks/run-locks.ts";
 import { checkVaultMarker, putMarker } from "./vault-marker.ts";
+import { Reserve } from "./reserve.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
 
 export interface OpenArchiveVaultOptions {
@@ -74,6 +75,7 @@ class ArchiveVault implements Vault {
   readonly records: VaultRecords;
   readonly #storage: Storage;
   readonly #locks: RunLocks;
+  readonly #reserve: Reserve;
   readonly #options: OpenArchiveVaultOptions;
 
   #hasMarker: boolean;
@@ -85,8 +87,10 @@ class ArchiveVault implements Vault {
     this.location = storage.location;
     this.stagingDirectory = storage.properties.stagingDirectory;
     this.readOnly = storage.properties.readOnly;
-    this.records = new ArchiveVaultRecords(storage);
-    this.#locks = new RunLocks(options);
+    this.#reserve = new Reserve(storage);
+    const putReserved = this.#reserve.put.bind(this.#reserve);
+    this.records = new ArchiveVaultRecords(storage, putReserved);
+    this.#locks = new RunLocks({ ...options, putReserved });
     this.#hasMarker = hasMarker;
   }
 
@@ -99,6 +103,7 @@ class ArchiveVault implements Vault {
     // The folder of the Python original, which was opened to read at first.
     if (!this.#hasMarker) await putMarker(this.#options, signal);
     this.#hasMarker = true;
+    await this.#reserve.fill(signal);
     const lock = await this.#locks.acquireForCreate(options, options, signal);
     try {
       const parent = await this.#findParent(options.parent, signal);
@@ -134,7 +139,12 @@ class ArchiveVault implements Vault {
     if (this.readOnly) return { async [Symbol.asyncDispose]() {} };
     const options = { lockWaitMs: defaultLockWaitMs, observer: silentObserver };
     const lock = await this.#locks.acquireForHold(options, signal);
-    return { [Symbol.asyncDispose]: () => this.#locks.release(lock, options) };
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await this.#locks.release(lock, options);
+        await this.#reserve.refill();
+      },
+    };
   }
 
   async exclusively<T>(
@@ -151,13 +161,18 @@ class ArchiveVault implements Vault {
     } finally {
       if (await remover.settle()) await this.#locks.release(lock, options);
       else await lock.demote();
+      await this.#reserve.refill();
     }
   }
 
   async clean(signal: AbortSignal): Promise<CleanReport> {
     if (this.readOnly) return { objectsRemoved: 0, locksBroken: 0 };
     const { cleanVault } = await import("./clean-vault.ts");
-    return await cleanVault(this.#storage, this.#locks, signal);
+    try {
+      return await cleanVault(this.#storage, this.#locks, signal);
+    } finally {
+      await this.#reserve.refill();
+    }
   }
 
   freeBytes(signal: AbortSignal): Promise<number | undefined> {

@@ -11,6 +11,7 @@ import { BackupError, isBackupError } from "../../domain/error.ts";
 import { parseObjectName } from "../../format/archive/file-names.ts";
 import { MetadataFields } from "../../format/archive/metadata-fields.ts";
 import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
+import { Reserve } from "./reserve.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 
@@ -125,7 +126,7 @@ function somethingElse(storage: Storage, what: string | undefined): BackupError 
   });
 }
 
-/** Writes the marker, unless another run has meanwhile. */
+/** Writes the marker, unless another run has meanwhile, and the reserve. */
 export async function putMarker(options: Omit<MarkerOptions, "create">, signal: AbortSignal): Promise<void> {
   const marker = {
     format_version: markerVersion,
@@ -135,6 +136,7 @@ export async function putMarker(options: Omit<MarkerOptions, "create">, signal: 
   };
   try {
     await options.storage.put(markerName, encodeSealed(marker), signal);
+    await new Reserve(options.storage).fill(signal);
   } catch (error) {
     if (!isBackupError(error, "exists")) throw error;
     // Another run was faster; it may be of another version.

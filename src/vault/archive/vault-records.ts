@@ -14,6 +14,7 @@ import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
+import type { PutRun } from "./locks/run-lock.ts";
 import { boundedMap } from "../bounded-map.ts";
 import { chooseRecords, type RecordName } from "../recorded-facts.ts";
 
@@ -85,9 +86,12 @@ async function readText(
 
 export class ArchiveVaultRecords implements VaultRecords {
   readonly #storage: Storage;
+  readonly #putReserved: PutRun;
 
-  constructor(storage: Storage) {
+  /** @param putReserved Stores what people say also where there is no space left */
+  constructor(storage: Storage, putReserved: PutRun) {
     this.#storage = storage;
+    this.#putReserved = putReserved;
   }
 
   async add(record: Omit<VaultRecord, "id">, signal: AbortSignal): Promise<void> {
@@ -102,7 +106,10 @@ export class ArchiveVaultRecords implements VaultRecords {
     }
     const unique = randomBytes(8).toString("hex");
     const name = `${recordsFolder}${record.kind}+${about}+${atMs}+${unique}.json`;
-    await this.#storage.put(name, encodeRecord(record), signal);
+    // What runs note of themselves, failed ones above all, must not use up what makes room.
+    const isSaid = record.kind === "pinned" || record.kind === "confirmed";
+    if (isSaid) await this.#putReserved(name, encodeRecord(record), signal);
+    else await this.#storage.put(name, encodeRecord(record), signal);
   }
 
   async list(signal: AbortSignal, wanted: RecordFilter = {}): Promise<readonly VaultRecord[]> {

@@ -26,8 +26,13 @@ const ownSilenceMsMax: number = silenceMsMax - refreshIntervalMs;
 /** Releasing has a signal of its own, because that of the run may be aborted; a storage that is away must not hang it. */
 const releaseTimeoutMs = 15_000;
 
+/** Stores one of a run's objects, as `Storage.put`. */
+export type PutRun = (name: string, content: Uint8Array, signal: AbortSignal) => Promise<void>;
+
 export interface RunLockOptions {
   readonly storage: Storage;
+  /** How its objects are stored. */
+  readonly put: PutRun;
   readonly clock: Clock;
   readonly base: string;
   /** As it stands in the first object, which the caller has put. */
@@ -36,6 +41,7 @@ export interface RunLockOptions {
 
 export class RunLock {
   readonly #storage: Storage;
+  readonly #put: PutRun;
   readonly #clock: Clock;
   readonly #base: string;
   readonly #timer: NodeJS.Timeout;
@@ -48,6 +54,7 @@ export class RunLock {
 
   constructor(options: RunLockOptions) {
     this.#storage = options.storage;
+    this.#put = options.put;
     this.#clock = options.clock;
     this.#base = options.base;
     this.#document = options.document;
@@ -146,7 +153,7 @@ export class RunLock {
   async reclaim(signal: AbortSignal): Promise<boolean> {
     const first = runObjectName(this.#base, 0);
     try {
-      await this.#storage.put(first, encodeRunDocument(this.#document), signal);
+      await this.#put(first, encodeRunDocument(this.#document), signal);
       return true;
     } catch (error) {
       if (!isBackupError(error, "exists")) throw error;
@@ -196,7 +203,7 @@ export class RunLock {
     const older = this.#names.filter((own) => own !== first);
     // Noted before it is put: if the answer is lost, release still removes it.
     this.#names = [name, ...this.#names];
-    await this.#storage.put(name, encodeRunDocument(this.#document), signal);
+    await this.#put(name, encodeRunDocument(this.#document), signal);
     this.#refreshedAt = started;
     if (older.length > 0) await this.#storage.remove(older, signal);
     this.#names = [name, first];

@@ -25,7 +25,14 @@ class TestClock implements Clock {
 }
 
 function locksOf(storage: Storage, clock: Clock, pid = 1, machines = new TestMachine()): RunLocks {
-  return new RunLocks({ storage, clock, machine: machines.process(pid), toolVersion: "test" });
+  const machine = machines.process(pid);
+  return new RunLocks({
+    storage,
+    clock,
+    machine,
+    toolVersion: "test",
+    putReserved: storage.put.bind(storage),
+  });
 }
 
 async function lockNames(storage: Storage): Promise<string[]> {
@@ -115,6 +122,7 @@ test("a lock of an unknown machine counts until it was silent for half an hour b
     clock,
     machine: { ...stranger, startTicksOf: () => undefined },
     toolVersion: "test",
+    putReserved: storage.put.bind(storage),
   });
   const held = await far.acquireForHold(noWait, signal);
   // A host whose own clock is years off judges no differently.

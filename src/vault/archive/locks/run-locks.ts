@@ -32,7 +32,7 @@ import {
   runDocumentSizeBytesMax,
   runObjectName,
 } from "./run-document.ts";
-import { RunLock } from "./run-lock.ts";
+import { type PutRun, RunLock } from "./run-lock.ts";
 import { isRunGone, type Run, readRuns } from "../bytes/runs.ts";
 
 export interface RunLocksOptions {
@@ -40,6 +40,8 @@ export interface RunLocksOptions {
   readonly machine: ThisMachine;
   readonly clock: Clock;
   readonly toolVersion: string;
+  /** Stores the objects of runs that make no backup, and so may use the vault's reserve. */
+  readonly putReserved: PutRun;
 }
 
 /** A backup to be made, which needs a stamp nobody else has. */
@@ -56,11 +58,14 @@ const cleanupTimeoutMs = 15_000;
 
 export class RunLocks {
   readonly #options: RunLocksOptions;
+  /** As a run that makes a backup puts its objects (I2). */
+  readonly #put: PutRun;
   /** Objects of our own that could not be removed; without this a server would block itself. */
   #left: string[] = [];
 
   constructor(options: RunLocksOptions) {
     this.#options = options;
+    this.#put = (name, content, signal) => options.storage.put(name, content, signal);
   }
 
   /** A lock beside other shared ones, for a run that makes a backup: it also claims the stamp. */
@@ -74,8 +79,9 @@ export class RunLocks {
   async acquireForHold(options: LockOptions, signal: AbortSignal): Promise<RunLock> {
     await this.#removeLeft(signal);
     const document = this.#newDocument("shared", "hold");
-    await this.#putOwn(document.runId, document, signal);
-    return this.#waitForExclusive(this.#lock(document.runId, document), options, signal);
+    const { putReserved } = this.#options;
+    await this.#putOwn(document.runId, document, putReserved, signal);
+    return this.#waitForExclusive(this.#lock(document.runId, document, putReserved), options, signal);
   }
 
   /**
@@ -92,8 +98,9 @@ export class RunLocks {
     const wait = new LockWait(this.#options.storage.location, this.#options.clock, options);
     for (;;) {
       const document = this.#newDocument("exclusive", purpose);
-      await this.#putOwn(document.runId, document, signal);
-      const lock = this.#lock(document.runId, document);
+      const { putReserved } = this.#options;
+      await this.#putOwn(document.runId, document, putReserved, signal);
+      const lock = this.#lock(document.runId, document, putReserved);
       const { holders, gone } = await this.#orRelease(lock, () => this.#others(lock, signal));
       if (holders.length === 0) return { lock, gone };
       await this.release(lock, options);
@@ -164,7 +171,7 @@ export class RunLocks {
       if (await this.#isTaken(stamp, signal)) continue;
       const document = { ...unnamed, reserves: [backupId(request.type, stamp)] };
       if (!(await this.#tryClaim(stamp, document, signal))) continue;
-      const lock = this.#lock(stamp, document);
+      const lock = this.#lock(stamp, document, this.#put);
       // Looked at again, now that nobody else can take it: a run may have finished in between.
       if (!(await this.#orRelease(lock, () => this.#isTaken(stamp, signal)))) return lock;
       await this.#releaseQuietly(lock);
@@ -177,7 +184,7 @@ export class RunLocks {
 
   async #tryClaim(stamp: string, document: RunDocument, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#putOwn(stamp, document, signal);
+      await this.#putOwn(stamp, document, this.#put, signal);
       return true;
     } catch (error) {
       if (isBackupError(error, "exists")) return false;
@@ -198,8 +205,8 @@ export class RunLocks {
     return found.some((object) => object !== undefined);
   }
 
-  #lock(base: string, document: RunDocument): RunLock {
-    return new RunLock({ storage: this.#options.storage, clock: this.#options.clock, base, document });
+  #lock(base: string, document: RunDocument, put: PutRun): RunLock {
+    return new RunLock({ storage: this.#options.storage, clock: this.#options.clock, base, document, put });
   }
 
   #newDocument(kind: RunDocument["kind"], purpose: RunPurpose): RunDocument {
@@ -217,10 +224,10 @@ export class RunLocks {
     };
   }
 
-  async #putOwn(base: string, document: RunDocument, signal: AbortSignal): Promise<void> {
+  async #putOwn(base: string, document: RunDocument, put: PutRun, signal: AbortSignal): Promise<void> {
     const name = runObjectName(base, 0);
     try {
-      await this.#options.storage.put(name, encodeRunDocument(document), signal);
+      await put(name, encodeRunDocument(document), signal);
     } catch (error) {
       // The answer may be lost after the object was stored. It is removed only if it is ours.
       if (!isBackupError(error, "exists")) await this.#removeIfOwn(name, document.runId);
