@@ -12,9 +12,11 @@ import type { BlobType, IndexedPack, ObjectId } from "../../../format/restic/mod
 import type { BlobIndex } from "../blob-index.ts";
 import type { Repository } from "../repository.ts";
 import { defaultLevel } from "./compress-blob.ts";
+import { WorkDoer } from "./do-work.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
 import { abortedStore, PackUploads } from "./pack-uploads.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
+import { SmallWork } from "./small-work.ts";
 import type { StoreResult, StoreWork } from "./store-messages.ts";
 import { StorePool } from "./store-pool.ts";
 
@@ -74,7 +76,10 @@ export class BlobStore {
   /** Blobs of this thread that the index does not know yet. Data only while there are no other threads. */
   readonly #fresh: Record<BlobType, Set<ObjectId>> = { data: new Set(), tree: new Set() };
   #known: SharedBlobSet | undefined;
+  readonly #small = new SmallWork();
   #pool: StorePool | undefined;
+  #ownDoer: WorkDoer | undefined;
+  #ownBytesRead = 0;
   #ownPacks = 0;
   #added = { dataBlobs: 0, treeBlobs: 0, plainBytes: 0, packedBytes: 0 };
   #failure: { readonly error: unknown } | undefined;
@@ -99,9 +104,9 @@ export class BlobStore {
     return this.#added;
   }
 
-  /** Bytes of files that threads have read so far. */
+  /** Bytes of files that were read so far. */
   get bytesRead(): number {
-    return this.#pool?.bytesRead ?? 0;
+    return this.#ownBytesRead + (this.#pool?.bytesRead ?? 0);
   }
 
   /** Stores a blob unless it is there. Returns when it is accepted, which waits while too much is under way. */
@@ -141,10 +146,27 @@ export class BlobStore {
     }
   }
 
-  /** Has a thread do this. Wait for {@link poolRoom} first, unless others wait for it already (`urgent`). */
-  run(work: StoreWork, options: { readonly urgent?: boolean } = {}): Promise<StoreResult> {
+  /**
+   * Has a thread do this. Wait for {@link poolRoom} first, unless others wait for it already (`urgent`).
+   *
+   * @param options.bytes What it comes to where that is little: then it may lie until {@link doSmall}
+   */
+  async run(
+    work: StoreWork,
+    options: { readonly urgent?: boolean; readonly bytes?: number } = {},
+  ): Promise<StoreResult> {
     this.#throwIfFailed();
-    return this.#openPool().run(work, options);
+    const { bytes = Number.POSITIVE_INFINITY } = options;
+    if (this.#pool !== undefined || !this.#small.fits(bytes))
+      return await this.#openPool().run(work, options);
+    return await this.#small.add(work, bytes);
+  }
+
+  /** Does what lies waiting because it is little. Call before waiting for any of it. */
+  doSmall(): void {
+    // Files may have grown since they were looked up.
+    if (this.#small.hasGrown) this.#openPool();
+    else this.#small.end((work) => this.#doer().run(work));
   }
 
   /** Returns when threads can be given more work. */
@@ -173,6 +195,7 @@ export class BlobStore {
   async close(): Promise<void> {
     this.#failure ??= { error: this.#signal.reason ?? abortedStore() };
     this.#aborting.abort();
+    this.#small.fail(this.#failure.error);
     await this.#pool?.stop(this.#failure.error);
   }
 
@@ -228,6 +251,7 @@ export class BlobStore {
   /** Threads start with the first work: a backup in which nothing changed needs none. */
   #openPool(): StorePool {
     if (this.#pool !== undefined) return this.#pool;
+    // Claims of this thread are made before those of others begin.
     const known = SharedBlobSet.create(this.#index.size);
     for (const { id, type } of this.#index.rawIds()) if (type === "data") known.claim(id);
     for (const id of this.#fresh.data) known.claim(Buffer.from(id, "hex"));
@@ -239,7 +263,22 @@ export class BlobStore {
       putPack: (pack) => this.#putOfThread(pack),
       onFailure: (error) => this.fail(error),
     });
-    return this.#pool;
+    const pool = this.#pool;
+    this.#small.end((work) => pool.run(work));
+    return pool;
+  }
+
+  #doer(): WorkDoer {
+    this.#ownDoer ??= new WorkDoer({
+      chunkerPolynomial: this.#repo.config.chunkerPolynomial,
+      save: (plain) => this.saveBlobNow("data", plain).id,
+      onBytes: (count) => {
+        this.#ownBytesRead += count;
+      },
+      clock: this.#repo.clock,
+      throwIfAborted: () => this.#throwIfFailed(),
+    });
+    return this.#ownDoer;
   }
 
   /** Makes everything fail with this, unless it has failed already. */
@@ -248,6 +287,7 @@ export class BlobStore {
     // One that was aborted reports the abort, not what it broke.
     this.#failure = { error: this.#signal.aborted ? this.#signal.reason : error };
     this.#aborting.abort();
+    this.#small.fail(this.#failure.error);
     void this.#pool?.stop(this.#failure.error);
   }
 

@@ -95,7 +95,10 @@ export class SourceFiles {
   /** Returns when all files are stored. @throws what made the store fail */
   async finish(): Promise<void> {
     // Again, because what became of one file may make another be stored.
-    for (this.#sendBatch(); this.#underWay.size > 0; this.#sendBatch()) await Promise.all(this.#underWay);
+    for (this.#sendBatch(); this.#underWay.size > 0; this.#sendBatch()) {
+      this.#store.doSmall();
+      await Promise.all(this.#underWay);
+    }
   }
 
   /** Returns when nothing is under way any more, whatever came of it. */
@@ -105,15 +108,13 @@ export class SourceFiles {
   }
 
   #sendBatch(): void {
-    const files = this.#batch;
+    const [files, bytes] = [this.#batch, this.#batchBytes];
     if (files.length === 0) return;
     this.#batch = [];
     this.#batchBytes = 0;
     const storing = async (): Promise<void> => {
-      const { outcomes, facts } = await this.#store.run({
-        kind: "files",
-        paths: files.map(({ path }) => path),
-      });
+      const paths = files.map(({ path }) => path);
+      const { outcomes, facts } = await this.#store.run({ kind: "files", paths }, { bytes });
       for (const [index, { done }] of files.entries()) {
         done({ outcome: outcomes[index]!, facts: unpackFacts(facts, index) });
       }
@@ -122,7 +123,10 @@ export class SourceFiles {
   }
 
   async #addLarge(storing: () => Promise<void>): Promise<void> {
-    while (this.#large.size >= largeAtOnce) await Promise.race(this.#large);
+    while (this.#large.size >= largeAtOnce) {
+      this.#store.doSmall();
+      await Promise.race(this.#large);
+    }
     const stored = this.#track(storing());
     this.#large.add(stored);
     const forget = (): void => void this.#large.delete(stored);
@@ -185,7 +189,8 @@ export class SourceFiles {
     const results: Promise<SourceFileResult>[] = [];
     for await (const { start, lengths } of spans) {
       if (results.length >= piecesAhead) await results[results.length - piecesAhead];
-      const piece = this.#store.run({ kind: "piece", path, from, start, lengths }, { urgent: true });
+      const bytes = lengths.reduce((sum, length) => sum + length, 0);
+      const piece = this.#store.run({ kind: "piece", path, from, start, lengths }, { urgent: true, bytes });
       const result = piece.then(resultOf);
       result.catch(() => undefined);
       results.push(result);

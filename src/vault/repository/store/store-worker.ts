@@ -10,19 +10,14 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { systemClock } from "../../../domain/clock.ts";
 import { errorText, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
-import { SourceFileError } from "../../source-file.ts";
-import { factWords, packFacts } from "./file-facts.ts";
+import { WorkDoer } from "./do-work.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
-import { type CutFile, FileReader, type ReadFile } from "./read-files.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 import {
   abortedAt,
   bytesReadAt,
-  type FileOutcome,
   type FromStoreWorker,
   permitsAt,
-  type StoreResult,
-  type StoreWork,
   type StoreWorkerData,
   type ToStoreWorker,
 } from "./store-messages.ts";
@@ -37,9 +32,10 @@ const words = new Int32Array(control);
 const counters = new BigInt64Array(control);
 const blobs = new SharedBlobSet(known);
 const packs = new PackBuilder({ key, type: "data", version, level, takeBuffer, onPack });
-const reader = new FileReader({
+const doer = new WorkDoer({
   chunkerPolynomial,
   save,
+  throwIfAborted,
   onBytes: (count) => void Atomics.add(counters, bytesReadAt, BigInt(count)),
   clock: systemClock,
 });
@@ -52,7 +48,7 @@ parentPort?.on("message", (message: ToStoreWorker) => {
       packs.finish();
       post({ kind: "flushed" });
     } else {
-      const result = doWork(message.work);
+      const result = doer.run(message.work);
       post({ kind: "done", id: message.id, result }, [result.facts.buffer]);
     }
   } catch (error) {
@@ -62,34 +58,6 @@ parentPort?.on("message", (message: ToStoreWorker) => {
     post({ kind: "failed", errorKind, message: errorText(error) });
   }
 });
-
-function doWork(work: StoreWork): StoreResult {
-  if (work.kind === "files") return collect(work.paths, (path) => reader.store(path));
-  if (work.kind === "piece") return collect([work], (piece) => reader.storePiece(piece));
-  let cut: CutFile | undefined;
-  const result = collect([work], ({ path, start, spanBytes }) => {
-    cut = reader.cut(path, start, spanBytes);
-    return cut;
-  });
-  return cut === undefined ? result : { ...result, lengths: cut.lengths, isEnd: cut.isEnd };
-}
-
-function collect<Item>(items: readonly Item[], read: (item: Item) => ReadFile): StoreResult {
-  const outcomes: FileOutcome[] = [];
-  const facts = new BigInt64Array(items.length * factWords);
-  for (const [index, item] of items.entries()) {
-    throwIfAborted();
-    try {
-      const { stored, source } = read(item);
-      outcomes.push(stored);
-      packFacts(facts, index, source.stats);
-    } catch (error) {
-      if (!(error instanceof SourceFileError)) throw error;
-      outcomes.push({ outcome: "unstored", problem: error.problem, message: error.message });
-    }
-  }
-  return { outcomes, facts, lengths: [], isEnd: true };
-}
 
 /** Whoever claims a blob adds it to a pack at once; if that fails, so does the whole backup. */
 function save(plain: Uint8Array): ObjectId {
