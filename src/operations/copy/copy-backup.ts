@@ -29,14 +29,16 @@ export interface BackupToCopy {
 
 /** @throws {BackupError} `damaged` where its bytes are not what was stored; nothing is left of the copy then */
 export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promise<Backup> {
-  const { from, to, backup } = job;
+  const { from, to } = job;
   // It must not be rotated away while it is read.
   await using _read = await from.vault.hold(signal);
-  await using reader = await from.vault.open(backup.id, signal);
+  await using reader = await from.vault.open(job.backup.id, signal);
+  // What is known of it now that it is open: of restic's own snapshots the list only guesses the folders.
+  const { backup } = reader;
   await using scratch = await openScratch(to);
   await using images = await openImagePlace(to, scratch);
   await using run = new AsyncDisposableStack();
-  const writer = await beginCopy(job, signal);
+  const writer = await beginCopy({ ...job, backup }, signal);
   run.defer(() => writer.abort());
   for (const database of backup.databases) {
     await copyDatabase({ reader, writer, images, meter: job.meter }, database, signal);

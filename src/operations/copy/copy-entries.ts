@@ -24,10 +24,13 @@ export async function copyEntries(
   signal: AbortSignal,
 ): Promise<void> {
   const names = await countNames(reader, signal);
+  const roots = new Set(reader.backup.roots.map(({ name }) => name));
   const batches = new Batches(writer, signal);
   try {
     for await (const { entry, content } of reader.contents(() => true, signal)) {
       signal.throwIfAborted();
+      // No reader could find it again.
+      if (!roots.has(entry.root)) throw unknownRoot(entry);
       const links = names.of(entry);
       if (content === undefined) await batches.add(entryOf(entry, links, undefined), 0);
       else if (entry.sizeBytes <= smallBytesMax) {
@@ -39,6 +42,11 @@ export async function copyEntries(
   } finally {
     await batches.settled();
   }
+}
+
+function unknownRoot({ root, path }: StoredEntry): BackupError {
+  const name = displayEntryPath(root, path);
+  return new BackupError("damaged", `Cannot copy ${name}: it is in none of the folders of its backup`);
 }
 
 /** How many names files have: a repository has to know at the first of them. */
