@@ -138,11 +138,15 @@ class RestoreRun {
     return staged;
   }
 
-  /** A4: what is stored is compared with its checksums. Of a part, what is read is verified as it is read. */
+  /**
+   * A4: what is stored is compared with its checksums. Of a part, what is read is verified as it is read; and
+   * of a repository everything, blob by blob.
+   */
   async #verifyStored(signal: AbortSignal): Promise<void> {
     const { backup, isStored, selection, layout } = this.#prepared;
     const wholeFolders = layout.staged.some(({ target }) => target.kind === "folder") && !selection.partial;
     if (!isStored || !wholeFolders || backup.state === "unverified") return;
+    if (this.#context.vault.format === "repository") return;
     const report = await this.#context.vault.verify(
       backup.id,
       {

@@ -33,7 +33,7 @@ export async function openBackupReader(
   id: string,
   signal: AbortSignal,
 ): Promise<BackupReader> {
-  const opened = await openBackup(repo, id, signal);
+  const opened = await openBackup(repo, id, "kept", signal);
   const [backup] = await addRecords(repo, [opened.described], signal);
   return new RepositoryBackupReader(opened, backup ?? opened.described.backup);
 }
@@ -47,9 +47,14 @@ export interface OpenedBackup {
 }
 
 /** @throws {BackupError} `not-found`, `damaged`, `unsupported` */
-export async function openBackup(repo: Repository, id: string, signal: AbortSignal): Promise<OpenedBackup> {
+export async function openBackup(
+  repo: Repository,
+  id: string,
+  trees: "kept" | "read-again",
+  signal: AbortSignal,
+): Promise<OpenedBackup> {
   const found = await findSnapshot(repo, id, signal);
-  const reading = await openReading(repo, signal);
+  const reading = await openReading(repo, trees, signal);
   try {
     const described = await describeFound(() => Promise.resolve(reading), found, signal);
     return { reading, found, ...(await withRoots(reading, found, described, signal)) };

@@ -22,6 +22,7 @@ import { isObjectId, loadObject } from "./objects.ts";
 import { RepositoryReading } from "./read/open-snapshot.ts";
 import { readNode } from "./read/read-node.ts";
 import { componentsOf, resolvePath } from "./read/resolve-path.ts";
+import { KeptTrees } from "./read/tree-source.ts";
 import type { Repository } from "./repository.ts";
 
 /** A snapshot by the id of its backup. */
@@ -53,11 +54,26 @@ export async function findSnapshot(
   return { backupId: id, snapshotId: found.id, document: found.document };
 }
 
-/** Opens the repository for reads. Call it after the snapshot was found, so that the index knows what it names. */
-export async function openReading(repo: Repository, signal: AbortSignal): Promise<RepositoryReading> {
+/**
+ * Opens the repository for reads. Call it after the snapshot was found, so that the index knows what it names.
+ *
+ * @param trees `kept`: those that this process has read before are not read again
+ */
+export async function openReading(
+  repo: Repository,
+  trees: "kept" | "read-again",
+  signal: AbortSignal,
+): Promise<RepositoryReading> {
   // A damaged index file is no reason to refuse what the others know.
-  return new RepositoryReading(repo, (await loadSharedIndex(repo, signal)).index);
+  const { index } = await loadSharedIndex(repo, signal);
+  if (trees === "read-again") return new RepositoryReading(repo, index);
+  const kept = keptTrees.get(repo.storage) ?? new KeptTrees();
+  keptTrees.set(repo.storage, kept);
+  return new RepositoryReading(repo, index, kept);
 }
+
+/** Trees of each storage that is still in use. */
+const keptTrees = new WeakMap<Repository["storage"], KeptTrees>();
 
 /** Describes a snapshot; looks into its tree only where its manifest is not in its own file. */
 export async function describeFound(

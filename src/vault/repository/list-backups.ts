@@ -24,7 +24,7 @@ export async function listBackups(repo: Repository, signal: AbortSignal): Promis
   // Opened once for all that need it, after the snapshots were listed.
   let reading: Promise<RepositoryReading> | undefined;
   const open = (): Promise<RepositoryReading> => {
-    reading ??= openReading(repo, signal);
+    reading ??= openReading(repo, "kept", signal);
     return reading;
   };
   try {

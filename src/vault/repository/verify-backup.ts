@@ -26,7 +26,7 @@ export async function verifyBackup(
 ): Promise<VerifyReport> {
   let opened: OpenedBackup;
   try {
-    opened = await openBackup(repo, id, signal);
+    opened = await openBackup(repo, id, "read-again", signal);
   } catch (error) {
     if (!isBackupError(error, "damaged")) throw error;
     return unreadable(id, error);

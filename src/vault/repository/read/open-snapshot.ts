@@ -16,7 +16,7 @@ import { BlobThreads } from "./blob-threads.ts";
 import type { TreeRoot } from "./backup-roots.ts";
 import { RepeatGuard } from "./repeat-guard.ts";
 import { EntryMaker, type LeftOut } from "./stored-entries.ts";
-import { TreeSource } from "./tree-source.ts";
+import { KeptTrees, TreeSource } from "./tree-source.ts";
 import { type WalkedNode, walkTree } from "./walk-tree.ts";
 
 /** What reads need of a repository. Disposing ends its threads. */
@@ -27,13 +27,16 @@ export class RepositoryReading implements AsyncDisposable {
   readonly trees: TreeSource;
   readonly #threads: BlobThreads;
 
-  /** @param index Loaded after the snapshot was: what that names is in it then */
-  constructor(repo: Repository, index: BlobLookup) {
+  /**
+   * @param index Loaded after the snapshot was: what that names is in it then
+   * @param kept Trees that were read before; left out, all are read again
+   */
+  constructor(repo: Repository, index: BlobLookup, kept: KeptTrees = new KeptTrees()) {
     this.repo = repo;
     this.index = index;
     this.#threads = new BlobThreads(repo.key);
     this.fetcher = new BlobFetcher(repo, index, this.#threads);
-    this.trees = new TreeSource(repo, index, this.fetcher);
+    this.trees = new TreeSource(repo, index, this.fetcher, kept);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -35,7 +35,7 @@ export async function resolvePath(
     if (at === undefined) return undefined;
     const reading = (): string =>
       [name, ...components.slice(0, depth).map(byteStringToDisplay)].filter(Boolean).join("/") || "/";
-    const nodes: readonly TreeNode[] = await source.loadKept(at, reading, signal);
+    const nodes: readonly TreeNode[] = await source.load(at, reading, signal);
     node = findNode(nodes, component);
     at = node?.type === "dir" ? node.subtree : undefined;
     if (node === undefined) return undefined;

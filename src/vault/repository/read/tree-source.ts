@@ -21,16 +21,42 @@ const segmentBytes = 1024 * 1024;
 /** Segments kept: a whole pack of trees and the one after it. */
 const segmentsMax = 24;
 
-/** Trees kept as they were parsed, for reads of single files. */
-const parsedMax = 32;
-
-/** Larger folders are parsed again: a node takes half a kilobyte. */
-const parsedNodesMax = 2_000;
+/**
+ * Nodes kept as they were parsed: a restore goes through all of them three times, and parsing is most of what
+ * that takes. A node takes half a kilobyte or more.
+ */
+const keptNodesMax = 25_000;
 
 /** What is known of a pack of trees. */
 interface TreePack {
   /** Asked for with the second tree. */
   size: Promise<number> | undefined;
+}
+
+/** Trees as they were parsed, those used longest ago first. A tree's id says all that is in it. */
+export class KeptTrees {
+  readonly #trees = new Map<ObjectId, readonly TreeNode[]>();
+  #nodes = 0;
+
+  get(id: ObjectId): readonly TreeNode[] | undefined {
+    const nodes = this.#trees.get(id);
+    if (nodes === undefined) return undefined;
+    this.#trees.delete(id);
+    this.#trees.set(id, nodes);
+    return nodes;
+  }
+
+  add(id: ObjectId, nodes: readonly TreeNode[]): void {
+    if (nodes.length > keptNodesMax || this.#trees.has(id)) return;
+    this.#trees.set(id, nodes);
+    // An empty one takes memory too.
+    this.#nodes += nodes.length + 1;
+    for (const [first, dropped] of this.#trees) {
+      if (this.#nodes <= keptNodesMax) return;
+      this.#trees.delete(first);
+      this.#nodes -= dropped.length + 1;
+    }
+  }
 }
 
 export class TreeSource {
@@ -40,13 +66,20 @@ export class TreeSource {
   readonly #packs = new Map<ObjectId, TreePack>();
   /** Least recently used first. */
   readonly #segments = new Map<string, Promise<Uint8Array>>();
-  readonly #parsed = new Map<ObjectId, readonly TreeNode[]>();
+  readonly #kept: KeptTrees;
   #bytesRead = 0;
 
-  constructor(repo: Pick<Repository, "storage" | "key">, index: BlobLookup, fetcher: BlobFetcher) {
+  /** @param kept Trees that were read before; an empty one where all are to be read again */
+  constructor(
+    repo: Pick<Repository, "storage" | "key">,
+    index: BlobLookup,
+    fetcher: BlobFetcher,
+    kept: KeptTrees,
+  ) {
     this.#repo = repo;
     this.#index = index;
     this.#fetcher = fetcher;
+    this.#kept = kept;
   }
 
   /** Plain bytes of the trees that were read. */
@@ -62,23 +95,14 @@ export class TreeSource {
    */
   async load(id: ObjectId, reading: () => string, signal: AbortSignal): Promise<readonly TreeNode[]> {
     signal.throwIfAborted();
-    const known = this.#parsed.get(id);
+    const known = this.#kept.get(id);
     if (known !== undefined) return known;
     const place = findBlob(this.#index, id, "tree");
     if ("message" in place) throw blobError(place, reading());
     const plain = (await this.#fromSegments(place, signal)) ?? (await this.#fetch(place, reading, signal));
     this.#bytesRead += plain.length;
-    return parse(plain, place, reading);
-  }
-
-  /** As {@link load}, and keeps it: for paths that are looked up again and again. */
-  async loadKept(id: ObjectId, reading: () => string, signal: AbortSignal): Promise<readonly TreeNode[]> {
-    const nodes = await this.load(id, reading, signal);
-    if (nodes.length > parsedNodesMax) return nodes;
-    // Put last again, so that the first is the one used longest ago.
-    this.#parsed.delete(id);
-    this.#parsed.set(id, nodes);
-    dropFirst(this.#parsed, parsedMax);
+    const nodes = parse(plain, place, reading);
+    this.#kept.add(id, nodes);
     return nodes;
   }
 
