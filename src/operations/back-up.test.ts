@@ -295,16 +295,16 @@ async function runningBackup(app: LiveApp): Promise<AsyncDisposable & { readonly
   };
 }
 
-test("listBackups() works where the state folder cannot be used; createBackup() says so", async () => {
+test("listBackups() and createBackup() work where the state folder cannot be used; restoreBackup() says so", async () => {
   await using app = createLiveApp();
-  await using manager = createBackupManager(app.configuration);
-  await manager.backupDatabase();
   const state = join(app.directory, "file");
   writeFileSync(state, "");
   await using stateless = createBackupManager({ ...app.configuration, state });
+  const { backup, warnings } = await stateless.backupDatabase();
+  assert.deepEqual([backup.state, warnings], ["good", []]);
   assert.equal((await stateless.listBackups()).length, 1);
   await assert.rejects(
-    stateless.backupDatabase(),
+    stateless.restoreBackup({ backup: backup.id }),
     (error) => isBackupError(error, "storage-unavailable") && /state folder/.test(error.message),
   );
 });
