@@ -24,6 +24,7 @@ export type {
   SourceConfiguration,
 } from "./app/configuration.ts";
 export { createBackupManager, type ManagerOptions } from "./app/create-backup-manager.ts";
+export type { PasswordSource } from "./app/password.ts";
 export type {
   Backup,
   BackupCounts,
@@ -65,6 +66,7 @@ export type {
   KeptRestore,
   ListRequest,
   ReferenceOptions,
+  RepositoryFindings,
   RestoreChange,
   RestorePlan,
   RestoreRequest,
@@ -82,3 +84,23 @@ export type {
   VerifyRequest,
   VerifyResult,
 } from "./operations/requests.ts";
+export type { VaultMaintenance } from "./operations/vault-maintenance.ts";
+export type {
+  CreatedVault,
+  CreateVaultRequest,
+  NewPasswordRequest,
+  PrunePlan,
+  PruneRequest,
+  PruneResult,
+  ReadData,
+  RecoveryFacts,
+  RemoveKeyRequest,
+  RepairBackupsReport,
+  RepairBackupsRequest,
+  RepairIndexReport,
+  UnlockRequest,
+  UnlockResult,
+  VaultFormat,
+  VaultKey,
+  VaultLock,
+} from "./operations/vault-requests.ts";

@@ -52,7 +52,15 @@ test("every @example of the library runs as it stands", async () => {
   const imports = `import { createBackupManager } from ${JSON.stringify(library)};\n`;
   methods.push(...examplesOf("../operations/browse/browser.ts"));
   const blocks = methods.map((code) => `{\n${code}\n}\n`);
-  const programs = [`${whole}\n${blocks.join("")}`, ...others];
+  const [made = "", ...looked] = examplesOf("../operations/vault-maintenance.ts");
+  assert.ok(looked.length >= 7, `${looked.length} examples of maintenance`);
+  const place = `{ vault: "./repository", password: "geheim" }`;
+  const maintenance = `await using manager = createBackupManager(${place});\n${made}\n`;
+  const programs = [
+    `${whole}\n${blocks.join("")}`,
+    ...others,
+    maintenance + looked.map((code) => `{\n${code}\n}\n`).join(""),
+  ];
   for (const [index, program] of programs.entries()) {
     const file = join(app.directory, `example-${index}.ts`);
     writeFileSync(file, imports + program.replace(/^import .* from "vertex-backup";$/m, ""));

@@ -18,7 +18,7 @@ import type {
 import type { VaultFormat } from "../vault/vault.ts";
 import type { RunOptions } from "./requests.ts";
 
-export type { RepairBackupsReport, RepairIndexReport };
+export type { PrunePlan, RepairBackupsReport, RepairIndexReport, VaultFormat, VaultKey, VaultLock };
 
 export interface CreateVaultRequest extends RunOptions {
   /** As configured when left out, else a repository. */

@@ -34,7 +34,7 @@ export const samplePrunePlan: PrunePlan = {
 };
 
 /** A key of somebody. */
-export function sampleKey(id: string, changes: Partial<VaultKey> = {}): VaultKey {
+function sampleKey(id: string, changes: Partial<VaultKey> = {}): VaultKey {
   const createdAt = "2024-01-01T12:00:00.123456789+01:00";
   return { id, current: false, createdAt, username: "root", host: "app-1", ...changes };
 }

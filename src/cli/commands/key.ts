@@ -11,6 +11,7 @@ import { readPassword } from "../../app/password.ts";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
+import type { VaultKey } from "../../operations/vault-requests.ts";
 import { askNewPassword } from "../ask-password.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -22,8 +23,6 @@ import { type Column, renderTable } from "../render/table.ts";
 
 const actions = ["list", "add", "remove", "passwd"] as const;
 type Action = (typeof actions)[number];
-
-type Key = Awaited<ReturnType<BackupManager["maintenance"]["listKeys"]>>[number];
 
 interface KeyOptions {
   readonly newPasswordFile?: string;
@@ -111,7 +110,7 @@ async function work(
   context: CommandContext,
   { maintenance }: BackupManager,
   { action, key = "", options }: Use,
-): Promise<readonly Key[]> {
+): Promise<readonly VaultKey[]> {
   const run = operationOptions(context);
   if (action === "list") return await maintenance.listKeys(run);
   if (action === "remove") return [await maintenance.removeKey({ ...run, key })];
@@ -145,7 +144,7 @@ const columns: readonly Column[] = [
   { title: "CREATED", optional: 1 },
 ];
 
-function keyTable({ output, io }: CommandContext, keys: readonly Key[]): string[] {
+function keyTable({ output, io }: CommandContext, keys: readonly VaultKey[]): string[] {
   const nowMs = io.clock.now();
   const rows = keys.map((key) => [
     { text: key.current ? "*" : "" },
@@ -157,7 +156,7 @@ function keyTable({ output, io }: CommandContext, keys: readonly Key[]): string[
   return [...renderTable(columns, rows, output.width, output.palette.bold), "* opened by the password given"];
 }
 
-function outcomeLine({ output }: CommandContext, action: Action, key: Key): string {
+function outcomeLine({ output }: CommandContext, action: Action, key: VaultKey): string {
   const id = output.palette.bold(shownId(key.id));
   if (action === "remove") return `Key ${id} of ${safeText(key.username)}@${safeText(key.host)} is removed`;
   return action === "add"

@@ -5,13 +5,11 @@
  */
 
 import { toSnakeCase } from "../../contract/snake-case.ts";
-import type { UnlockResult } from "../../operations/vault-requests.ts";
+import type { UnlockResult, VaultLock } from "../../operations/vault-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { formatMoment } from "../render/moment.ts";
 import { safeText } from "../render/safe-text.ts";
-
-type Lock = UnlockResult["removed"][number];
 
 /** The command as the registry lists it. */
 export const unlockCommand: CommandModule = {
@@ -57,7 +55,7 @@ function unlockLines({ io, output }: CommandContext, { removed, remaining }: Unl
   ];
 }
 
-function lockText({ username, host, pid, atMs, exclusive }: Lock, nowMs: number): string {
+function lockText({ username, host, pid, atMs, exclusive }: VaultLock, nowMs: number): string {
   const kind = exclusive ? "exclusive, " : "";
   return `${safeText(username)}@${safeText(host)}, process ${pid}, ${kind}since ${formatMoment(atMs, nowMs)}`;
 }

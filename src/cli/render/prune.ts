@@ -5,14 +5,12 @@
  */
 
 import { formatBytes, formatQuantity } from "../../domain/units.ts";
-import type { PruneResult } from "../../operations/vault-requests.ts";
+import type { PrunePlan, PruneResult } from "../../operations/vault-requests.ts";
 import { renderFacts } from "./facts.ts";
 import type { Palette } from "./palette.ts";
 
-type Plan = PruneResult["plan"];
-
 /** The plan, line by line. */
-export function prunePlanLines(plan: Plan, palette: Palette): string[] {
+export function prunePlanLines(plan: PrunePlan, palette: Palette): string[] {
   if (isIdle(plan)) return [];
   const rewritten = `${formatQuantity(plan.packsRepacked, "pack")}, ${formatBytes(plan.bytesRepacked)}`;
   return renderFacts(
@@ -36,6 +34,6 @@ export function pruneSummary({ plan, done, dryRun }: PruneResult, palette: Palet
   return `Nothing to free: ${formatBytes(plan.bytesUsed)} are needed, ${unused} is not.`;
 }
 
-function isIdle(plan: Plan): boolean {
+function isIdle(plan: PrunePlan): boolean {
   return plan.packsRemoved + plan.packsRepacked === 0;
 }
