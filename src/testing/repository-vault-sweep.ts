@@ -45,9 +45,19 @@ interface Template {
 /** Between the storage and the vault; stands for an error in our code. */
 export type Sabotage = (storage: Storage) => Storage;
 
+export interface RepositorySweepOptions {
+  readonly sabotage?: Sabotage;
+  /** As `FaultSweep.every`. */
+  readonly every?: number;
+}
+
 /** Sweeps over making one backup. The laws are checked after each interruption; throws where one is broken. */
-export async function sweepCreate(type: BackupType, sabotage: Sabotage = (one) => one): Promise<SweepResult> {
+export async function sweepCreate(
+  type: BackupType,
+  options: RepositorySweepOptions = {},
+): Promise<SweepResult> {
   return await sweep({
+    ...options,
     run: async (vault, template) => {
       const [parent] = template.earlier.keys();
       const begun = beginOptions({ type, parent, startedAtMs: noonMs + 3_600_000 });
@@ -71,13 +81,13 @@ export async function sweepCreate(type: BackupType, sabotage: Sabotage = (one) =
       }
     },
     keeps: ({ earlier }) => [...earlier.keys()],
-    sabotage,
   });
 }
 
 /** Sweeps over removing the older of two backups. */
-export async function sweepRemove(sabotage: Sabotage = (one) => one): Promise<SweepResult> {
+export async function sweepRemove(options: RepositorySweepOptions = {}): Promise<SweepResult> {
   return await sweep({
+    ...options,
     run: async (vault, { earlier }) => {
       const [older = ""] = earlier.keys();
       await vault.exclusively((remover) => remover.remove([older], signal), noWait, signal);
@@ -87,7 +97,6 @@ export async function sweepRemove(sabotage: Sabotage = (one) => one): Promise<Sw
       if (error === undefined) assert.ok(!listed.includes(older), "it is gone");
     },
     keeps: ({ earlier }) => [...earlier.keys()].slice(1),
-    sabotage,
   });
 }
 
@@ -100,25 +109,26 @@ interface After {
   readonly listed: readonly string[];
 }
 
-interface Scene {
+interface Scene extends RepositorySweepOptions {
   readonly run: (vault: Vault, template: Template) => Promise<void>;
   readonly check: (after: After) => Promise<void>;
   /** Backups that are listed whatever happens. */
   readonly keeps: (template: Template) => readonly string[];
-  readonly sabotage: Sabotage;
 }
 
 async function sweep(scene: Scene): Promise<SweepResult> {
   return await withTemplate(async (template) => {
     const machines = { current: new TestMachine() };
+    const { every = 1, sabotage = (one) => one } = scene;
     return await sweepFaults({
+      every,
       open: async () => {
         machines.current = new TestMachine();
         return await openWith(template.objects);
       },
       scenario: async (storage) => {
         const process = machines.current.process(victim);
-        const vault = await openTestRepositoryVault(scene.sabotage(storage), process, false);
+        const vault = await openTestRepositoryVault(sabotage(storage), process, false);
         await scene.run(vault, template);
       },
       check: async ({ storage, error }) => {

@@ -13,8 +13,9 @@ import type { BlobLookup, BlobPlace } from "./repository.ts";
 
 const idBytes = 32;
 
-/** Rows that are allocated at once: 3 MB, so that growing never copies what is there. */
+/** Rows that are allocated at once: 3 MB, so that growing never copies much; the first segment begins small. */
 const rowsPerSegment = 65_536;
+const rowsAtFirst = 1_024;
 const rowBits = 16;
 const rowMask = rowsPerSegment - 1;
 
@@ -151,8 +152,7 @@ export class BlobIndex implements BlobLookup {
 
   #addRow(blob: PackedBlob, packNumber: number): void {
     const row = this.#rows;
-    if (row >> rowBits === this.#segments.length) this.#segments.push(newSegment());
-    const segment = this.#segment(row);
+    const segment = this.#segmentFor(row);
     const i = row & rowMask;
     segment.ids.write(blob.id, i * idBytes, "hex");
     segment.packs[i] = blob.type === "tree" ? packNumber + treeFlag : packNumber;
@@ -164,8 +164,7 @@ export class BlobIndex implements BlobLookup {
 
   #addScannedRow({ ids, fields }: ScannedIndex, from: number, packNumber: number): void {
     const row = this.#rows;
-    if (row >> rowBits === this.#segments.length) this.#segments.push(newSegment());
-    const segment = this.#segment(row);
+    const segment = this.#segmentFor(row);
     const i = row & rowMask;
     const field = from * fieldsPerRow;
     segment.ids.set(ids.subarray(from * idBytes, (from + 1) * idBytes), i * idBytes);
@@ -261,6 +260,18 @@ export class BlobIndex implements BlobLookup {
     return { order, starts };
   }
 
+  /** The segment that a new row comes into. */
+  #segmentFor(row: number): Segment {
+    const number = row >> rowBits;
+    const existing = this.#segments[number];
+    const room = existing?.packs.length ?? 0;
+    if (existing !== undefined && (row & rowMask) < room) return existing;
+    const segment = newSegment(number === 0 ? Math.max(rowsAtFirst, room * 4) : rowsPerSegment);
+    if (existing !== undefined) copySegment(existing, segment);
+    this.#segments[number] = segment;
+    return segment;
+  }
+
   #segment(row: number): Segment {
     const segment = this.#segments[row >> rowBits];
     if (segment === undefined) throw new RangeError(`no row ${row}`);
@@ -292,14 +303,22 @@ function typeOf(packField: number): BlobType {
   return packField >= treeFlag ? "tree" : "data";
 }
 
-function newSegment(): Segment {
+function newSegment(rows: number): Segment {
   return {
-    ids: Buffer.alloc(rowsPerSegment * idBytes),
-    packs: new Uint32Array(rowsPerSegment),
-    offsets: new Uint32Array(rowsPerSegment),
-    lengths: new Uint32Array(rowsPerSegment),
-    uncompressed: new Uint32Array(rowsPerSegment),
+    ids: Buffer.alloc(rows * idBytes),
+    packs: new Uint32Array(rows),
+    offsets: new Uint32Array(rows),
+    lengths: new Uint32Array(rows),
+    uncompressed: new Uint32Array(rows),
   };
+}
+
+function copySegment(from: Segment, to: Segment): void {
+  to.ids.set(from.ids);
+  to.packs.set(from.packs);
+  to.offsets.set(from.offsets);
+  to.lengths.set(from.lengths);
+  to.uncompressed.set(from.uncompressed);
 }
 
 function scannedBlobs({ ids, fields }: ScannedIndex, first: number, end: number): readonly PackedBlob[] {
