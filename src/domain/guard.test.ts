@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { BackupCounts, BackupDatabase } from "./backup.ts";
-import { lastTrusted, type SourceFacts, suspectReason } from "./guard.ts";
+import { lastTrusted, otherHostWarning, type SourceFacts, suspectReason } from "./guard.ts";
 
 const counts = (files: number): BackupCounts => ({
   databases: 1,
@@ -77,4 +77,20 @@ test("lastTrusted() passes over suspect, damaged, safety and other backups", () 
   ];
   assert.equal(lastTrusted(backups, "shop", "full"), wanted);
   assert.equal(lastTrusted(backups, "shop", "storage"), undefined);
+});
+
+test("otherHostWarning() names both hosts where the same paths were last backed up on another one", () => {
+  const { paths } = unremarkable;
+  const from = (host: string): Parameters<typeof otherHostWarning>[2] => ({ ...last, host });
+  const run = { host: "beta", source: "shop" };
+  assert.match(
+    otherHostWarning(paths, run, from("alpha")),
+    /^The last backup of shop, full_\S+, was made on alpha, and this one on beta\. /,
+  );
+  assert.equal(otherHostWarning(paths, run, from("beta")), "");
+  assert.equal(otherHostWarning(paths, run, undefined), "", "the first backup");
+  assert.equal(otherHostWarning(paths, run, from("")), "", "made by the Python original");
+  assert.equal(otherHostWarning(["/elsewhere"], run, from("alpha")), "", "another app, which is suspect");
+  const containers = otherHostWarning(paths, { ...run, host: "0123456789ab" }, from("ba9876543210"));
+  assert.equal(containers, "", "a container has another name each time");
 });

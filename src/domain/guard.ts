@@ -70,6 +70,25 @@ export function lastTrusted<B extends Pick<Backup, "source" | "type" | "state" |
     );
 }
 
+/** Docker names a container by the first digits of its id, another one for each run. */
+const containerName = /^[0-9a-f]{12}$/;
+
+/**
+ * One sentence where the last backup of the same databases and folders was made on another host,
+ * or an empty text. What two hosts back up under one name and paths is one source to retention: each
+ * would rotate the other's backups away.
+ */
+export function otherHostWarning(
+  paths: readonly string[],
+  run: { readonly host: string; readonly source: string },
+  last: Pick<Backup, "id" | "host" | "databases" | "roots"> | undefined,
+): string {
+  const isSame = last === undefined || last.host === "" || last.host === run.host;
+  if (isSame || !sharesPath(paths, last)) return "";
+  if (containerName.test(last.host) && containerName.test(run.host)) return "";
+  return `The last backup of ${run.source}, ${last.id}, was made on ${last.host}, and this one on ${run.host}. If both hosts go on, they share one retention and rotate each other's backups away: give the source another name on one of them, or each host a vault of its own. If the app has moved, all is well`;
+}
+
 function sharesPath(
   paths: readonly string[],
   { databases, roots }: Pick<Backup, "databases" | "roots">,

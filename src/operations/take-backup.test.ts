@@ -6,9 +6,12 @@ import { test } from "node:test";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Backup, Problem } from "../domain/backup.ts";
 import { isBackupError } from "../domain/error.ts";
-import type { Progress } from "../domain/progress.ts";
+import { type Progress, silentObserver } from "../domain/progress.ts";
 import { createLiveApp, type LiveApp } from "../testing/live-app.ts";
+import { openLiveContext } from "../testing/live-context.ts";
 import { tarNames } from "../testing/tar-names.ts";
+import { signal } from "../testing/vault-probe.ts";
+import { backUp } from "./back-up.ts";
 
 function storedFiles(app: LiveApp, backup: Backup): string[] {
   const archive = backup.files.find((file) => file.role === "archive");
@@ -104,6 +107,24 @@ test("the first backup of paths that are not there is refused, and of some that 
   await assert.rejects(refused, (error) => isBackupError(error, "source-unavailable"));
   const { backup } = await manager.createBackup({ source: "half" });
   assert.deepEqual([backup.state, backup.databases.length], ["suspect", 1]);
+});
+
+test("a backup of what another host has backed up last under the same name says so, once it is its own no more", async () => {
+  await using app = createLiveApp();
+  const context = await openLiveContext(app);
+  await using _vault = context.vault;
+  const warningsOn = async (host: string, type: "database" | "storage"): Promise<string> => {
+    const machine = { ...context.machine, owner: { ...context.machine.owner, host } };
+    const request = { type, source: "shop", rotate: false, signal, observer: silentObserver };
+    return (await backUp({ ...context, machine }, request)).warnings.join();
+  };
+  assert.equal(await warningsOn("alpha", "storage"), "");
+  assert.equal(await warningsOn("beta", "database"), "", "the first of its type");
+  assert.match(
+    await warningsOn("beta", "storage"),
+    /^The last backup of shop, storage_\S+, was made on alpha, and this one on beta/,
+  );
+  assert.equal(await warningsOn("beta", "storage"), "");
 });
 
 test("a full backup names the files that rows name and the backup lacks (J2)", async () => {

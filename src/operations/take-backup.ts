@@ -7,7 +7,7 @@
 
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
-import { lastTrusted, suspectReason } from "../domain/guard.ts";
+import { lastTrusted, otherHostWarning, suspectReason } from "../domain/guard.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { ReferenceCheck } from "../source/folder/reference-check.ts";
 import type { BackupWriter } from "../vault/vault.ts";
@@ -46,6 +46,7 @@ export async function takeBackup(
   log: RunLog,
   signal: AbortSignal,
 ): Promise<Backup> {
+  const { host } = context.machine.owner;
   const [startedAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
   await using capturer = await context.openCapturer();
   if (databasesOf(job).length > 0) capturer.prepare();
@@ -61,7 +62,7 @@ export async function takeBackup(
     {
       type: job.type,
       source: job.source.name,
-      host: context.machine.owner.host,
+      host,
       startedAtMs,
       safety: job.safety,
       tags: job.tags,
@@ -78,6 +79,8 @@ export async function takeBackup(
   const last = lastTrusted(earlier, job.source.name, job.type);
   refuseIfNothing(job, seen, last);
   const facts = await gatherFacts(context, seen, last, signal);
+  const elsewhere = otherHostWarning(facts.paths, { host, source: job.source.name }, last);
+  if (elsewhere !== "" && !job.safety) log.warning(elsewhere);
   return await writer.finish(
     {
       problems: log.problems,
