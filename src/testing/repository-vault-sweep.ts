@@ -43,7 +43,7 @@ interface Template {
 }
 
 /** Between the storage and the vault; stands for an error in our code. */
-export type Sabotage = (storage: Storage) => Storage;
+type Sabotage = (storage: Storage) => Storage;
 
 export interface RepositorySweepOptions {
   readonly sabotage?: Sabotage;

@@ -28,7 +28,7 @@ const listedMax = 1_000;
 
 const keySizeBytesMax = 64 * 1024;
 
-export interface StoredKey {
+interface StoredKey {
   readonly id: ObjectId;
   readonly document: KeyDocument;
 }

@@ -22,7 +22,7 @@ export interface StoredLock {
 export const refreshIntervalMs: number = 5 * 60_000;
 
 /** After this long without a refresh others take the owner for gone. */
-export const silenceMsMax: number = 30 * 60_000;
+const silenceMsMax: number = 30 * 60_000;
 
 /** Its owner gives up before others may take it for gone; the rest is for clocks that differ. */
 export const ownSilenceMsMax: number = silenceMsMax - (refreshIntervalMs * 3) / 2;
