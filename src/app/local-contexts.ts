@@ -151,6 +151,12 @@ export class LocalContexts implements ContextProvider {
       if (create || !isBackupError(error, "not-found")) throw error;
       throw await explainMissing(this.#stateDirectory, this.#vaultDirectory, error);
     });
+    const { format } = this.#options.configuration;
+    if (format !== undefined && format !== vault.format) {
+      warn(
+        `The vault ${this.#vaultDirectory} is of the format ${vault.format}, and not ${format} as configured`,
+      );
+    }
     return this.#facts(vault);
   }
 

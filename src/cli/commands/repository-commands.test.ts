@@ -138,6 +138,10 @@ test("a first create makes the configured format, and refuses to guess where a p
   const without = await sandbox.run("create");
   assert.deepEqual([without.code, existsSync("new")], [2, false]);
   assert.match(without.err, /no password is given/);
+  // What is configured to be encrypted, and is not, is said each time.
+  await sandbox.run("init --format archive --yes");
+  const plain = await sandbox.run("create");
+  assert.deepEqual([plain.code, /of the format archive, and not repository/.test(plain.err)], [0, true]);
 });
 
 test("a vault's format is recognised, and a stray config or a missing one is no repository", async () => {

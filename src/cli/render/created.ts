@@ -6,7 +6,7 @@
 
 import type { Backup } from "../../domain/backup.ts";
 import { formatBytes, formatCount, formatDuration, formatQuantity } from "../../domain/units.ts";
-import type { BackUpResult } from "../../operations/requests.ts";
+import type { BackUpResult, RotateResult } from "../../operations/requests.ts";
 import { type Fact, problemLines, renderFacts } from "./facts.ts";
 import type { Palette } from "./palette.ts";
 import { rotationSummary } from "./rotation.ts";
@@ -29,7 +29,7 @@ export function renderCreated(
     ["stored", `${formatBytes(backup.storedBytes)} in ${safeText(vault)}`],
     ["took", formatDuration(backup.durationMs)],
     // A summary of "0 removed" after every run would teach people to skip it.
-    ["rotation", rotation === undefined || isIdle(rotation) ? [] : rotationSummary(rotation, palette)],
+    ["rotation", rotation === undefined || isIdle(rotation) ? [] : rotationLines(rotation, palette)],
     ["warnings", warnings.map((warning) => palette.yellow(safeText(warning)))],
     ["problems", problemFact(backup, problems, verbose, palette)],
   ];
@@ -37,7 +37,12 @@ export function renderCreated(
   return [heading, ...renderFacts(facts, palette.dim)];
 }
 
-function isIdle(rotation: NonNullable<BackUpResult["rotation"]>): boolean {
+function rotationLines(rotation: RotateResult, palette: Palette): string[] {
+  const waits = rotation.awaitsPrune && rotation.removed.length > 0;
+  return [...rotationSummary(rotation, palette), ...(waits ? ["prune frees the space"] : [])];
+}
+
+function isIdle(rotation: RotateResult): boolean {
   return rotation.removed.length === 0 && rotation.held.length === 0;
 }
 
