@@ -14,7 +14,7 @@ import type { Repository } from "../repository.ts";
 import { defaultLevel } from "./compress-blob.ts";
 import { WorkDoer } from "./do-work.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
-import { abortedStore, PackUploads } from "./pack-uploads.ts";
+import { abortedStore, PackUploads, type StorablePack } from "./pack-uploads.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 import { SmallWork } from "./small-work.ts";
 import type { StoreResult, StoreWork } from "./store-messages.ts";
@@ -225,7 +225,7 @@ export class BlobStore {
   async #putOwn(pack: SealedPack): Promise<void> {
     this.#ownPacks++;
     try {
-      await this.#uploads.put(pack);
+      await this.#uploads.put({ id: pack.id, blobs: pack.blobs, content: pack.bytes });
       if (pack.bytes.buffer.byteLength === packBytes) this.#freeBuffers.push(pack.bytes.buffer);
     } catch (error) {
       this.fail(error);
@@ -241,7 +241,7 @@ export class BlobStore {
     this.#added.packedBytes += packedBytes;
   }
 
-  async #putOfThread(pack: SealedPack): Promise<void> {
+  async #putOfThread(pack: StorablePack): Promise<void> {
     for (const { type, length, uncompressedLength } of pack.blobs) {
       this.#count(type, uncompressedLength ?? length - boxOverheadBytes, length);
     }

@@ -11,13 +11,18 @@ import { encodeIndex } from "../../../format/restic/index-file.ts";
 import type { IndexedPack } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import { packName, saveObject } from "../objects.ts";
+import type { PreparedFile } from "../../../storage/storage.ts";
 import type { Repository } from "../repository.ts";
-import type { SealedPack } from "./pack-builder.ts";
 
 /** restic's own bound of an index file. */
 const indexBlobsMax = 50_000;
 /** What an interrupted run may have stored in vain. */
 const indexIntervalMs = 5 * 60_000;
+
+/** A pack, and what is to be put. */
+export interface StorablePack extends IndexedPack {
+  readonly content: Uint8Array | PreparedFile;
+}
 
 export interface PackUploadsOptions {
   readonly repo: Repository;
@@ -50,8 +55,8 @@ export class PackUploads {
     return this.#inFlight.size;
   }
 
-  /** Returns when the pack is durable and its bytes are no longer needed. Any number at once. */
-  async put(pack: SealedPack): Promise<void> {
+  /** Returns when the pack is durable and its content is no longer needed. Any number at once. */
+  async put(pack: StorablePack): Promise<void> {
     const put = this.#put(pack);
     this.#inFlight.add(put);
     try {
@@ -74,11 +79,11 @@ export class PackUploads {
     await this.#writeIndex();
   }
 
-  async #put({ id, blobs, bytes }: SealedPack): Promise<void> {
+  async #put({ id, blobs, content }: StorablePack): Promise<void> {
     const { repo, index, indexing, onStored, signal } = this.#options;
     signal.throwIfAborted();
     try {
-      await repo.storage.put(packName(id), bytes, signal);
+      await repo.storage.put(packName(id), content, signal);
     } catch (error) {
       // Its name is the hash of its bytes: an answer was lost, and this is the second try.
       if (!isBackupError(error, "exists")) throw error;

@@ -22,6 +22,8 @@ export interface StoreWorkerData {
   readonly control: SharedArrayBuffer;
   /** Buffers of packs that are stored come back here. */
   readonly buffers: MessagePort;
+  /** Beginning of the names of files that packs may be written to; undefined where there is no place for them. */
+  readonly stagingPrefix: string | undefined;
 }
 
 /** Word of the control memory: packs that threads may still hand over before one is stored. */
@@ -79,6 +81,11 @@ export interface StoreResult {
   readonly isEnd: boolean;
 }
 
+/** A pack in memory, which is given back, or in a file, which is taken over. */
+export type PackContent =
+  | { readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly preparedFile: string };
+
 export type ToStoreWorker =
   | { readonly kind: "work"; readonly id: number; readonly work: StoreWork }
   | { readonly kind: "flush" };
@@ -96,8 +103,7 @@ export type FromStoreWorker =
       readonly kind: "pack";
       readonly id: ObjectId;
       readonly blobs: readonly PackedBlob[];
-      readonly buffer: ArrayBuffer;
-      readonly length: number;
+      readonly content: PackContent;
     }
   | { readonly kind: "flushed" }
   | { readonly kind: "failed"; readonly errorKind: ErrorKind; readonly message: string };

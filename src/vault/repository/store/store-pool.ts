@@ -6,12 +6,16 @@
  * @module
  */
 
+import { randomBytes } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { extname } from "node:path";
+import { extname, join } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { BackupError, errorText } from "../../../domain/error.ts";
+import { unfinishedName } from "../../../domain/run-owner.ts";
 import type { Repository } from "../repository.ts";
-import { packBytes, type SealedPack } from "./pack-builder.ts";
+import { packBytes } from "./pack-builder.ts";
+import type { StorablePack } from "./pack-uploads.ts";
 import type { SharedBlobSet } from "./shared-blob-set.ts";
 import {
   abortedAt,
@@ -37,11 +41,11 @@ const packsInFlight = 3;
 const youngHeapMiB = 2;
 
 export interface StorePoolOptions {
-  readonly repo: Pick<Repository, "key" | "config">;
+  readonly repo: Pick<Repository, "key" | "config" | "storage" | "machine">;
   readonly level: number;
   readonly known: SharedBlobSet;
   /** Stores a pack; its buffer is used again afterwards. */
-  readonly putPack: (pack: SealedPack) => Promise<void>;
+  readonly putPack: (pack: StorablePack) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -69,14 +73,21 @@ export class StorePool {
   #waiting: (() => void)[] = [];
   #rejectFlush: ((error: unknown) => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
+  /** Where threads write packs for the storage to take over: nothing of them stays in memory. */
+  readonly #staging: { readonly directory: string; readonly prefix: string } | undefined;
   #stopped = false;
   #nextId = 0;
 
   constructor(options: StorePoolOptions) {
     this.#options = options;
+    const { storage, machine } = options.repo;
+    const directory = storage.properties.stagingDirectory;
+    const unique = randomBytes(8).toString("hex");
+    this.#staging =
+      directory === undefined ? undefined : { directory, prefix: unfinishedName(machine.owner, unique) };
     this.#words[permitsAt] = packsInFlight;
     const count = Math.min(threadsMax, availableParallelism());
-    this.#threads = Array.from({ length: count }, () => this.#start());
+    this.#threads = Array.from({ length: count }, (_, index) => this.#start(index));
   }
 
   /** Bytes of files read so far. */
@@ -128,13 +139,22 @@ export class StorePool {
         await worker.terminate();
       }),
     );
+    await this.#removeStaged();
+  }
+
+  /** What threads wrote and nobody took over; a run that is killed leaves it to be cleaned by its name (I8). */
+  async #removeStaged(): Promise<void> {
+    if (this.#staging === undefined) return;
+    const { directory, prefix } = this.#staging;
+    const names = await readdir(directory).catch(() => []);
+    for (const name of names) if (name.startsWith(prefix)) await rm(join(directory, name), { force: true });
   }
 
   #isFull(): boolean {
     return this.#queue.length >= this.#threads.length * queuedPerThread;
   }
 
-  #start(): Thread {
+  #start(index: number): Thread {
     const { repo, level, known } = this.#options;
     const channel = new MessageChannel();
     const workerData: StoreWorkerData = {
@@ -145,6 +165,7 @@ export class StorePool {
       known: known.parts,
       control: this.#control,
       buffers: channel.port2,
+      stagingPrefix: this.#staging && `${join(this.#staging.directory, this.#staging.prefix)}${index}`,
     };
     // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
     const worker = new Worker(new URL(`./store-worker${extname(import.meta.url)}`, import.meta.url), {
@@ -184,14 +205,18 @@ export class StorePool {
   }
 
   async #takePack(thread: Thread, message: FromStoreWorker & { kind: "pack" }): Promise<void> {
-    const { id, blobs, buffer, length } = message;
+    const { id, blobs, content } = message;
+    const isFile = "preparedFile" in content;
     try {
-      await this.#options.putPack({ id, blobs, bytes: new Uint8Array(buffer, 0, length) });
+      const stored = isFile ? content : new Uint8Array(content.buffer, 0, content.length);
+      await this.#options.putPack({ id, blobs, content: stored });
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (buffer.byteLength === packBytes) thread.buffers.postMessage(buffer, [buffer]);
+    if (!isFile && content.buffer.byteLength === packBytes) {
+      thread.buffers.postMessage(content.buffer, [content.buffer]);
+    }
     Atomics.add(this.#words, permitsAt, 1);
     Atomics.notify(this.#words, permitsAt);
   }

@@ -6,11 +6,13 @@
  */
 
 import { hash } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../../domain/clock.ts";
 import { errorText, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import { WorkDoer } from "./do-work.ts";
+import { GarbageCounter } from "./garbage.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 import {
@@ -27,7 +29,8 @@ const permitWaitMs = 1_000;
 
 class Aborted extends Error {}
 
-const { key, chunkerPolynomial, version, level, known, control, buffers } = workerData as StoreWorkerData;
+const { key, chunkerPolynomial, version, level, known, control, buffers, stagingPrefix } =
+  workerData as StoreWorkerData;
 const words = new Int32Array(control);
 const counters = new BigInt64Array(control);
 const blobs = new SharedBlobSet(known);
@@ -39,6 +42,9 @@ const doer = new WorkDoer({
   onBytes: (count) => void Atomics.add(counters, bytesReadAt, BigInt(count)),
   clock: systemClock,
 });
+const garbage = new GarbageCounter();
+const freeBuffers: ArrayBuffer[] = [];
+let stagedFiles = 0;
 let failed = false;
 
 parentPort?.on("message", (message: ToStoreWorker) => {
@@ -64,25 +70,47 @@ function save(plain: Uint8Array): ObjectId {
   throwIfAborted();
   const raw = hash("sha256", plain, "buffer");
   const id = raw.toString("hex");
-  if (blobs.claim(raw)) packs.add(id, plain);
+  if (blobs.claim(raw)) {
+    packs.add(id, plain);
+    garbage.add(plain.length);
+  }
   return id;
 }
 
 function takeBuffer(): ArrayBuffer {
-  const returned = receiveMessageOnPort(buffers);
-  return returned === undefined ? new ArrayBuffer(packBytes) : (returned.message as ArrayBuffer);
+  const free = freeBuffers.pop() ?? receiveMessageOnPort(buffers)?.message;
+  return (free as ArrayBuffer | undefined) ?? new ArrayBuffer(packBytes);
 }
 
 /** Memory is bounded here: a thread stands still while too many packs wait to be stored. */
-function onPack(pack: SealedPack): void {
+function onPack({ id, blobs: contents, bytes }: SealedPack): void {
   for (;;) {
     throwIfAborted();
     const permits = Atomics.load(words, permitsAt);
     if (permits === 0) Atomics.wait(words, permitsAt, 0, permitWaitMs);
     else if (Atomics.compareExchange(words, permitsAt, permits, permits - 1) === permits) break;
   }
-  const { id, blobs: contents, bytes } = pack;
-  post({ kind: "pack", id, blobs: contents, buffer: bytes.buffer, length: bytes.length }, [bytes.buffer]);
+  const { buffer, length } = bytes;
+  const preparedFile = stage(bytes);
+  if (preparedFile === undefined) {
+    post({ kind: "pack", id, blobs: contents, content: { buffer, length } }, [buffer]);
+    return;
+  }
+  if (buffer.byteLength === packBytes) freeBuffers.push(buffer);
+  post({ kind: "pack", id, blobs: contents, content: { preparedFile } });
+}
+
+/** Writes a pack where the storage can take it over; undefined where that fails: it then says itself why it does. */
+function stage(bytes: Uint8Array): string | undefined {
+  if (stagingPrefix === undefined) return undefined;
+  const path = `${stagingPrefix}-${stagedFiles++}`;
+  try {
+    writeFileSync(path, bytes, { flag: "wx", mode: 0o600 });
+    return path;
+  } catch {
+    rmSync(path, { force: true });
+    return undefined;
+  }
 }
 
 function throwIfAborted(): void {
