@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -120,20 +120,25 @@ test("captures beyond the limit wait for their turn, and can be aborted while th
   assert.equal((await third).ok, true);
 });
 
-test("a capture process ends when the program that started it is killed", async () => {
-  using folder = new AppFolder();
-  using _app = heldDatabase(folder);
+/** A program of its own that does this with a capturer. The caller kills it. */
+function startProgram(folder: AppFolder, code: string): ChildProcess {
   const script = join(folder.scratch, "program.ts");
   const module = new URL("./database-capturer.ts", import.meta.url).href;
   writeFileSync(
     script,
     `import { openDatabaseCapturer } from ${JSON.stringify(module)};
      const capturer = await openDatabaseCapturer();
-     void capturer.capture(${JSON.stringify(endless(folder))}, () => undefined, new AbortController().signal);`,
+     const { signal } = new AbortController();
+     void ${code};`,
   );
-  const program = fork(script, { stdio: "ignore" });
-  await untilImageBegins(endless(folder));
-  const child = Number(readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8"));
+  return fork(script, { stdio: "ignore" });
+}
+
+function childOf(program: ChildProcess): number {
+  return Number(readFileSync(`/proc/${program.pid}/task/${program.pid}/children`, "utf8"));
+}
+
+async function assertEndsWith(program: ChildProcess, child: number): Promise<void> {
   program.kill("SIGKILL");
   await once(program, "exit");
   const deadline = performance.now() + 5_000;
@@ -141,7 +146,54 @@ test("a capture process ends when the program that started it is killed", async 
     assert.ok(performance.now() < deadline, "the capture process outlived its program");
     await sleep(20);
   }
+}
+
+test("a capture process ends when the program that started it is killed", async () => {
+  using folder = new AppFolder();
+  using _app = heldDatabase(folder);
+  const program = startProgram(
+    folder,
+    `capturer.capture(${JSON.stringify(endless(folder))}, () => undefined, signal)`,
+  );
+  await untilImageBegins(endless(folder));
+  await assertEndsWith(program, childOf(program));
 });
+
+test("a capture process ends with its program in the middle of a check too, when no event gets through to it", async () => {
+  using folder = new AppFolder();
+  const path = join(folder.scratch, "slow.db");
+  makeSlowToCheck(path);
+  const program = startProgram(
+    folder,
+    `capturer.checkImage(${JSON.stringify(path)}, "integrity_check", signal)`,
+  );
+  try {
+    let child = 0;
+    // Far more than it takes to start: by then it is at the check, which takes half a minute.
+    for (; child === 0 || processorSeconds(child) < 1.5; await sleep(20)) child = childOf(program);
+    await assertEndsWith(program, child);
+  } finally {
+    program.kill("SIGKILL");
+  }
+});
+
+/** Each row takes a check a tenth of a second, to compute what an index should say of it. */
+function makeSlowToCheck(path: string): void {
+  using database = new DatabaseSync(path, { defensive: false });
+  database.exec(`
+    CREATE TABLE t (x INTEGER);
+    CREATE INDEX i ON t (x);
+    INSERT INTO t WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 400) SELECT x FROM n;
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (x + 0 * length(hex(zeroblob(10000000 + x))))' WHERE name = 'i';
+  `);
+}
+
+/** proc_pid_stat(5): ticks in user and in kernel mode, of which there are 100 a second. */
+function processorSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
 
 function isRunning(pid: number): boolean {
   try {
