@@ -15,9 +15,13 @@ const defaultLevel = 3;
 const frameBytesMax = 64;
 const bytesPerBlock = 128 * 1024;
 
-/** Asked of the decoder's first buffer at most; what is larger comes in several. */
+/**
+ * The decoder's first buffer, where more is allowed than a frame will hold: times its length, but never less than
+ * the second number, nor more than the third. What is larger comes in several.
+ */
+const usualRatioMax = 12;
+const firstBufferBytesMin = 16 * 1024;
 const firstBufferBytesMax = 16 * 1024 * 1024;
-const firstBufferBytesMin = 64;
 
 /** A first buffer that is filled to its last byte makes the decoder ask for a second as large: almost half of the time. */
 const spareBytes = 1;
@@ -41,11 +45,17 @@ export function decompress(bytes: Uint8Array, sizeBytesMax: number): Buffer {
   try {
     return zstdDecompressSync(bytes, {
       maxOutputLength: Math.max(1, sizeBytesMax),
-      chunkSize: Math.min(firstBufferBytesMax, Math.max(firstBufferBytesMin, sizeBytesMax + spareBytes)),
+      chunkSize: firstBufferBytes(bytes.byteLength, sizeBytesMax),
     });
   } catch (error) {
     throw damaged(errorText(error), error);
   }
+}
+
+function firstBufferBytes(frameBytes: number, sizeBytesMax: number): number {
+  const usual = Math.min(firstBufferBytesMax, Math.max(firstBufferBytesMin, frameBytes * usualRatioMax));
+  // Node takes no buffer smaller than 64 bytes.
+  return Math.max(64, Math.min(usual, sizeBytesMax + spareBytes));
 }
 
 function damaged(state: string, cause: unknown): BackupError {
