@@ -18,9 +18,6 @@ import { SharedMemory } from "./shared-memory.ts";
 /** Requests in flight: hides the latency of a network. What they hold in memory is bounded by who asks. */
 const requestsAtOnce = 6;
 
-/** Memory kept between uses: about what is read and decoded at once. */
-const keptBytesMax = 64 * 1024 * 1024;
-
 /** Nobody stores larger pieces of files: restic's have 8 MiB at most, others' up to 64. */
 export const dataBlobBytesMax: number = 128 * 1024 * 1024;
 
@@ -69,25 +66,35 @@ export interface LoadedBlobs {
 class Loading implements LoadedBlobs {
   readonly bytes = new Map<WantedBlob, Uint8Array>();
   readonly failures = new Map<WantedBlob, BlobFailure>();
-  /** Are the bytes wanted, or only whether they are right? */
-  readonly keeps: boolean;
-  readonly #memory: SharedMemory;
+  readonly #memory: SharedMemory | undefined;
   readonly #taken: SharedArrayBuffer[] = [];
+  #block: SharedArrayBuffer | undefined;
+  #blockUsed = 0;
 
-  constructor(memory: SharedMemory, keeps: boolean) {
+  /** @param memory Where bytes come to lie; undefined where nobody wants them */
+  constructor(memory: SharedMemory | undefined, wanted: readonly WantedBlob[]) {
     this.#memory = memory;
-    this.keeps = keeps;
+    if (memory !== undefined)
+      this.#newBlock(wanted.reduce((sum, { place }) => sum + plainLengthOf(place), 0));
   }
 
+  /** Room for a range. All of them fit into one block, but for second tries. */
   take(size: number): Uint8Array | undefined {
-    if (!this.keeps) return undefined;
-    const memory = this.#memory.take(size);
-    this.#taken.push(memory);
-    return Buffer.from(memory, 0, size);
+    if (this.#memory === undefined) return undefined;
+    if (this.#block === undefined || this.#blockUsed + size > this.#block.byteLength) this.#newBlock(size);
+    this.#blockUsed += size;
+    return this.#block && Buffer.from(this.#block, this.#blockUsed - size, size);
   }
 
   release(): void {
-    for (const memory of this.#taken.splice(0)) this.#memory.give(memory);
+    for (const memory of this.#taken.splice(0)) this.#memory?.give(memory);
+    this.#block = undefined;
+  }
+
+  #newBlock(size: number): void {
+    this.#block = this.#memory?.take(size);
+    this.#blockUsed = 0;
+    if (this.#block !== undefined) this.#taken.push(this.#block);
   }
 }
 
@@ -96,7 +103,7 @@ export class BlobFetcher {
   readonly #index: BlobLookup;
   readonly #threads: BlobThreads;
   readonly #permits = new Permits(requestsAtOnce);
-  readonly #memory = new SharedMemory(keptBytesMax);
+  readonly #memory = new SharedMemory();
 
   constructor(repo: Pick<Repository, "storage">, index: BlobLookup, threads: BlobThreads) {
     this.#storage = repo.storage;
@@ -130,7 +137,7 @@ export class BlobFetcher {
   }
 
   async #loadAll(wanted: readonly WantedBlob[], keeps: boolean, signal: AbortSignal): Promise<Loading> {
-    const loading = new Loading(this.#memory, keeps);
+    const loading = new Loading(keeps ? this.#memory : undefined, wanted);
     const loadOne = async (range: PackRange): Promise<void> => {
       for (const [blob, state] of await this.#loadRange(range, loading, signal)) {
         const failure = await this.#rescue(blob, state, loading, signal);
