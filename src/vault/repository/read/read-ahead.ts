@@ -28,10 +28,10 @@ export interface Turn<T> {
 }
 
 /** Bytes of one batch: some hundred small files, and enough of a large one for every thread. */
-const batchBytes = 8 * 1024 * 1024;
+const batchBytes = 4 * 1024 * 1024;
 
 /** Batches that are read while one is taken. */
-const batchesAhead = 2;
+const batchesAhead = 3;
 
 /** Things in one batch: empty files and folders take memory too. */
 const partsMax = 4_096;

@@ -6,7 +6,7 @@
  */
 
 /** Blocks come in few sizes, so that one fits the next need too. Larger ones are made to measure, and not kept. */
-const blockSizes: readonly number[] = [64 * 1024, 1024 * 1024, 8 * 1024 * 1024];
+const blockSizes: readonly number[] = [64 * 1024, 1024 * 1024, 4 * 1024 * 1024, 8 * 1024 * 1024];
 
 /** Keeps what it is given back, of each size as many blocks as were once needed together. */
 export class SharedMemory {
