@@ -10,7 +10,7 @@ import type { BackupCounts } from "../../../domain/backup.ts";
 import { type ByteString, byteStringFromText, byteStringToDisplay } from "../../../domain/byte-string.ts";
 import type { Entry } from "../../../domain/entry.ts";
 import { BackupError } from "../../../domain/error.ts";
-import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
+import type { TreeNode } from "../../../format/restic/model.ts";
 import { headerBytes, parseDatabaseHeader } from "../../../format/sqlite/header.ts";
 import type { ProblemLog } from "../../problem-log.ts";
 import type { AddedEntry } from "../../vault.ts";
@@ -61,32 +61,39 @@ export class EntryStore {
     await this.#options.store.room();
     for (const { entry, settled } of entries) {
       signal.throwIfAborted();
-      const content = settled ? this.#options.settler?.take(entry) : undefined;
-      if (entry.kind !== "file") this.#addBare(entry);
-      else if (content !== undefined) this.#addUnchanged(entry, content);
+      const before = this.#options.settler?.takeNode(entry);
+      if (entry.kind !== "file") this.#addBare(entry, before);
+      else if (settled && before !== undefined) this.#addUnchanged(entry, before);
       else if (entry.hardLinkTo !== undefined) this.#addFurtherName(entry, entry.hardLinkTo);
       else await this.#addFile(entry, this.#slotOf(entry), signal);
     }
   }
 
-  #addBare(entry: Entry): void {
-    const { nodes, progress } = this.#options;
+  #addBare(entry: Entry, before: TreeNode | undefined): void {
+    const { nodes, progress, settler } = this.#options;
     const trees = this.#treesOf(entry);
     const name = trees.nameOf(entry.path);
     if (entry.kind === "directory") {
-      trees.addDirectory(entry.path, nodes.directory(name, entry));
+      trees.addDirectory(entry.path, nodes.directory(name, entry), settler?.takeDirectory(entry));
       this.#counts.directories++;
     } else {
-      trees.addSlot(entry.path).fill(nodes.symlink(name, entry));
+      if (before !== undefined && nodes.describes(before, entry)) {
+        trees.addSlot(entry.path).fill(before, true);
+      } else trees.addSlot(entry.path).fill(nodes.symlink(name, entry));
       this.#counts.symlinks++;
     }
     progress(0, 1);
   }
 
-  #addUnchanged(entry: Entry, content: readonly ObjectId[]): void {
-    this.#fill(entry, this.#slotOf(entry), entry, { content, sizeBytes: entry.sizeBytes });
+  #addUnchanged(entry: Entry, before: TreeNode): void {
+    const { sizeBytes } = entry;
+    const slot = this.#slotOf(entry);
+    if (this.#options.nodes.describes(before, entry)) {
+      slot.fill(before, true);
+      this.#noteFile(entry, before);
+    } else this.#fill(entry, slot, entry, { content: before.content ?? [], sizeBytes });
     this.#counts.unchangedFiles++;
-    this.#options.progress(entry.sizeBytes, 1);
+    this.#options.progress(sizeBytes, 1);
   }
 
   async #addFile(entry: Entry, slot: NodeSlot, signal: AbortSignal): Promise<void> {
@@ -177,9 +184,13 @@ export class EntryStore {
     const name = this.#treesOf(entry).nameOf(entry.path);
     const node: TreeNode = this.#options.nodes.file(name, facts, content);
     slot.fill(node);
+    this.#noteFile(entry, node);
+  }
+
+  #noteFile(entry: Entry, node: TreeNode): void {
     this.#links.found(entry, node);
     this.#counts.files++;
-    this.#sourceBytes += content.sizeBytes;
+    this.#sourceBytes += node.sizeBytes;
   }
 
   #lose(entry: Entry, slot: NodeSlot, problem: "vanished" | "unreadable", message: string): void {

@@ -11,6 +11,7 @@ import { isBackupError } from "../../../domain/error.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import type { TreeSource } from "../read/tree-source.ts";
+import type { EarlierDirectory } from "./tree-builder.ts";
 
 /** A root of the backup before. */
 export interface ParentRoot {
@@ -26,16 +27,14 @@ interface Level {
   at: number;
 }
 
-interface Match {
-  readonly root: string;
-  readonly path: ByteString;
-  readonly content: readonly ObjectId[];
+/** By path. */
+interface FoundInRoot {
+  readonly directories: Map<ByteString, EarlierDirectory>;
+  readonly nodes: Map<ByteString, TreeNode>;
 }
 
 /** Folders whose trees are asked for ahead; those that follow mostly lie beside them. */
 const prefetchedMax = 64;
-/** Matches that were used are forgotten in pieces of this many. */
-const forgetMax = 4_096;
 
 export class Settler {
   readonly #trees: TreeSource;
@@ -44,9 +43,8 @@ export class Settler {
   readonly #warn: (message: string) => void;
   #levels: Level[] = [];
   #root = "";
-  /** Settled entries that have not been added yet, in order. */
-  #matches: Match[] = [];
-  #matchesAt = 0;
+  /** Of each root, what the backup before has for entries that have not been added yet. */
+  readonly #found = new Map<string, FoundInRoot>();
 
   constructor(
     trees: TreeSource,
@@ -74,35 +72,45 @@ export class Settler {
     return answers;
   }
 
-  /** What a settled entry consists of. Entries come in the order they were settled in; what is passed over will not come. */
-  take(entry: Entry): readonly ObjectId[] | undefined {
-    while (this.#matchesAt < this.#matches.length) {
-      const match = this.#matches[this.#matchesAt++]!;
-      if (this.#matchesAt >= forgetMax || this.#matchesAt === this.#matches.length) {
-        this.#matches.splice(0, this.#matchesAt);
-        this.#matchesAt = 0;
-      }
-      if (match.path === entry.path && match.root === entry.root) return match.content;
-    }
-    return undefined;
+  /** The node of a settled file, or of a link that may be as it was. To be asked once for each entry that is added. */
+  takeNode({ root, path }: Entry): TreeNode | undefined {
+    const nodes = this.#found.get(root)?.nodes;
+    const node = nodes?.get(path);
+    if (node !== undefined) nodes?.delete(path);
+    return node;
+  }
+
+  /** A directory as it was. To be asked once. */
+  takeDirectory({ root, path }: Entry): EarlierDirectory | undefined {
+    const directories = this.#found.get(root)?.directories;
+    const directory = directories?.get(path);
+    directories?.delete(path);
+    return directory;
   }
 
   async #enter(entry: Entry, signal: AbortSignal): Promise<void> {
     const { root, path } = entry;
-    let subtree: ObjectId | undefined;
-    if (path === "") {
-      this.#levels = [];
-      this.#root = root;
-      subtree = this.#roots.get(root);
-    } else {
-      const node = this.#find(entry);
-      subtree = node?.type === "dir" ? node.subtree : undefined;
-    }
-    if (subtree !== undefined)
-      this.#levels.push({ path, nodes: await this.#load(subtree, entry, signal), at: 0 });
+    if (path === "") this.#begin(root);
+    const node = path === "" ? undefined : this.#find(entry);
+    const tree = path === "" ? this.#roots.get(root) : node?.type === "dir" ? node.subtree : undefined;
+    if (tree === undefined) return;
+    const nodes = await this.#load(tree, entry, signal);
+    if (nodes === undefined) return;
+    this.#levels.push({ path, nodes, at: 0 });
+    this.#found.get(root)?.directories.set(path, { node, tree, nodes });
   }
 
-  async #load(tree: ObjectId, { root, path }: Entry, signal: AbortSignal): Promise<readonly TreeNode[]> {
+  #begin(root: string): void {
+    this.#levels = [];
+    this.#root = root;
+    this.#found.set(root, { directories: new Map(), nodes: new Map() });
+  }
+
+  async #load(
+    tree: ObjectId,
+    { root, path }: Entry,
+    signal: AbortSignal,
+  ): Promise<readonly TreeNode[] | undefined> {
     try {
       const nodes = await this.#trees.load(tree, () => `${root}/${path}`, signal);
       for (const { subtree } of nodes.slice(0, prefetchedMax)) {
@@ -113,16 +121,19 @@ export class Settler {
       if (!isBackupError(error, "damaged", "not-found")) throw error;
       // What cannot be compared is read; the backup does not suffer from it.
       this.#warn(`The backup before cannot be read in full, so more is read anew: ${error.message}`);
-      return [];
+      return undefined;
     }
   }
 
   #isUnchanged(entry: Entry): boolean {
-    if (entry.kind !== "file" || entry.content?.from !== "path") return false;
     const node = this.#find(entry);
-    if (node?.content === undefined || !looksSame(entry, node)) return false;
+    const found = this.#found.get(entry.root);
+    if (node === undefined || found === undefined) return false;
+    if (entry.kind === "symlink") found.nodes.set(entry.path, node);
+    if (entry.kind !== "file" || entry.content?.from !== "path") return false;
+    if (node.content === undefined || !looksSame(entry, node)) return false;
     for (const id of node.content) if (!this.#index.has(id, "data")) return false;
-    this.#matches.push({ root: entry.root, path: entry.path, content: node.content });
+    found.nodes.set(entry.path, node);
     return true;
   }
 

@@ -9,11 +9,23 @@
 import { asByteString, type ByteString } from "../../../domain/byte-string.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
 import { encodeNode } from "../../../format/restic/node.ts";
+import { isSameNode } from "./tree-nodes.ts";
 
 /** The place of one name in a directory. */
 export interface NodeSlot {
-  /** To be called once: with the node, or with undefined where there is none after all. */
-  readonly fill: (node: TreeNode | undefined) => void;
+  /**
+   * To be called once: with the node, or with undefined where there is none after all.
+   *
+   * @param isAsBefore It is the very node that the earlier tree of its directory has
+   */
+  readonly fill: (node: TreeNode | undefined, isAsBefore?: boolean) => void;
+}
+
+/** A directory as it was in an earlier backup. */
+export interface EarlierDirectory {
+  readonly node: TreeNode | undefined;
+  readonly tree: ObjectId;
+  readonly nodes: readonly TreeNode[];
 }
 
 /** Something that belongs into a directory without being among its entries, as a declared database. */
@@ -36,9 +48,13 @@ interface Directory {
   readonly path: ByteString;
   readonly node: TreeNode;
   readonly names: ByteString[];
-  /** By the place in `names`; undefined while it is not there, and where there is none. */
-  readonly texts: (string | undefined)[];
+  /** By the place in `names`; as text, or the node of `before`; undefined while it is not there, and where there is none. */
+  readonly nodes: (string | TreeNode | undefined)[];
+  readonly before: EarlierDirectory | undefined;
   readonly parent: NodeSlot;
+  /** How many of `nodes` are those of `before`, and how many are others. */
+  same: number;
+  other: number;
   inserted: boolean;
   closed: boolean;
   pending: number;
@@ -63,10 +79,10 @@ export class TreeBuilder {
     return path === "" ? this.#rootName : asByteString(path.slice(path.lastIndexOf("/") + 1));
   }
 
-  /** A directory, whose entries follow. */
-  addDirectory(path: ByteString, node: TreeNode): void {
+  /** A directory, whose entries follow. If all of them are as before, so is its tree, which is then not made again. */
+  addDirectory(path: ByteString, node: TreeNode, before?: EarlierDirectory): void {
     const parent = path === "" ? this.#top : this.addSlot(path);
-    this.#push(path, node, parent);
+    this.#push({ path, node, parent, before });
   }
 
   /** The place for anything else. */
@@ -81,9 +97,9 @@ export class TreeBuilder {
     this.#closeDownTo(0);
   }
 
-  #push(path: ByteString, node: TreeNode, parent: NodeSlot): void {
-    const rest = { inserted: false, closed: false, pending: 0 };
-    this.#open.push({ path, node, names: [], texts: [], parent, ...rest });
+  #push(directory: Pick<Directory, "path" | "node" | "parent" | "before">): void {
+    const rest = { same: 0, other: 0, inserted: false, closed: false, pending: 0 };
+    this.#open.push({ ...directory, names: [], nodes: [], ...rest });
   }
 
   #directoryOf(path: ByteString): Directory {
@@ -98,7 +114,10 @@ export class TreeBuilder {
 
   #openMissing(wanted: ByteString): Directory {
     const { missingDirectory } = this.#options;
-    if (this.#open.length === 0) this.#push(asByteString(""), missingDirectory(this.#rootName), this.#top);
+    if (this.#open.length === 0) {
+      const node = missingDirectory(this.#rootName);
+      this.#push({ path: asByteString(""), node, parent: this.#top, before: undefined });
+    }
     for (;;) {
       const last = this.#open.at(-1)!;
       if (last.path === wanted) return last;
@@ -106,11 +125,8 @@ export class TreeBuilder {
       const end = wanted.indexOf("/", start);
       const path = asByteString(end < 0 ? wanted : wanted.slice(0, end));
       const name = this.nameOf(path);
-      this.#push(
-        path,
-        missingDirectory(name),
-        addName(last, name, (done) => this.#complete(done)),
-      );
+      const parent = addName(last, name, (done) => this.#complete(done));
+      this.#push({ path, node: missingDirectory(name), parent, before: undefined });
     }
   }
 
@@ -135,21 +151,33 @@ export class TreeBuilder {
   }
 
   #complete(directory: Directory): void {
-    if (!directory.closed || directory.pending > 0) return;
-    const texts = directory.inserted ? sortedTexts(directory) : directory.texts;
-    const subtree = this.#options.saveTree(texts.filter((text) => text !== undefined));
-    directory.parent.fill({ ...directory.node, subtree });
+    const { before, node, parent, closed, pending, same, other } = directory;
+    if (!closed || pending > 0) return;
+    if (before !== undefined && other === 0 && same === before.nodes.length) {
+      const earlier = before.node;
+      if (earlier !== undefined && isSameNode(earlier, node)) parent.fill(earlier, true);
+      else parent.fill({ ...node, subtree: before.tree });
+      return;
+    }
+    const texts = textsOf(directory);
+    parent.fill({ ...node, subtree: this.#options.saveTree(texts) });
   }
 }
 
 function addName(directory: Directory, name: ByteString, complete: (directory: Directory) => void): NodeSlot {
   const index = directory.names.length;
   directory.names.push(name);
-  directory.texts.push(undefined);
+  directory.nodes.push(undefined);
   directory.pending++;
   return {
-    fill(node) {
-      if (node !== undefined) directory.texts[index] = encodeNode(node);
+    fill(node, isAsBefore = false) {
+      if (node !== undefined && isAsBefore) {
+        directory.nodes[index] = node;
+        directory.same++;
+      } else if (node !== undefined) {
+        directory.nodes[index] = encodeNode(node);
+        directory.other++;
+      }
       directory.pending--;
       complete(directory);
     },
@@ -157,9 +185,15 @@ function addName(directory: Directory, name: ByteString, complete: (directory: D
 }
 
 /** Entries come in order; what was inserted stands behind them. */
-function sortedTexts({ names, texts }: Directory): readonly (string | undefined)[] {
-  const order = [...names.keys()].sort((a, b) => (names[a]! < names[b]! ? -1 : 1));
-  return order.map((index) => texts[index]);
+function textsOf({ names, nodes, inserted }: Directory): readonly string[] {
+  const order = [...names.keys()];
+  if (inserted) order.sort((a, b) => (names[a]! < names[b]! ? -1 : 1));
+  const texts: string[] = [];
+  for (const index of order) {
+    const node = nodes[index];
+    if (node !== undefined) texts.push(typeof node === "string" ? node : encodeNode(node));
+  }
+  return texts;
 }
 
 function isAtOrAbove(directory: ByteString, path: ByteString): boolean {

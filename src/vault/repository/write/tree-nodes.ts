@@ -52,6 +52,18 @@ export class NodeMaker {
     return linkTarget === undefined ? node : { ...node, linkTarget };
   }
 
+  /** Is this node of an earlier backup what {@link file} or {@link symlink} would make of the entry, content apart? */
+  describes(node: TreeNode, entry: Entry): boolean {
+    const made = this.#common(node.name, entry.kind === "symlink" ? "symlink" : "file", entry);
+    const { links = 0, linkTarget } = entry;
+    return isSameNode(node, {
+      ...made,
+      links,
+      sizeBytes: entry.sizeBytes,
+      ...(linkTarget && { linkTarget }),
+    });
+  }
+
   #common(name: ByteString, type: NodeType, facts: NodeFacts): TreeNode {
     const { mode, mtimeNs, ctimeNs, inode } = facts;
     // An owner of -1 is unknown, which a node cannot say.
@@ -73,4 +85,25 @@ export class NodeMaker {
       sizeBytes: 0,
     };
   }
+}
+
+/** Do these say the same, content and subtree apart? */
+export function isSameNode(a: TreeNode, b: TreeNode): boolean {
+  return (
+    a.type === b.type &&
+    a.mode === b.mode &&
+    a.mtimeNs === b.mtimeNs &&
+    a.atimeNs === b.atimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.inode === b.inode &&
+    a.deviceId === b.deviceId &&
+    a.links === b.links &&
+    a.sizeBytes === b.sizeBytes &&
+    a.linkTarget === b.linkTarget &&
+    isSameOwner(a, b)
+  );
+}
+
+function isSameOwner(a: TreeNode, b: TreeNode): boolean {
+  return a.uid === b.uid && a.gid === b.gid && a.user === b.user && a.group === b.group;
 }
