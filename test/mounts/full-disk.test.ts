@@ -19,6 +19,7 @@ import { createBackupManager } from "../../src/app/create-backup-manager.ts";
 import { isBackupError } from "../../src/domain/error.ts";
 import { silentObserver } from "../../src/domain/progress.ts";
 import type { BackupManager } from "../../src/operations/backup-manager.ts";
+import { zeroBomb } from "../../src/testing/zero-bomb.ts";
 
 let work: string;
 let small: string;
@@ -113,6 +114,20 @@ test("restore of a file with holes is refused where its size is not free, and do
     (error) => isBackupError(error, "no-space"),
   );
   assert.deepEqual(filesBelow(small), before);
+});
+
+test("restore of a tiny archive of huge zeros onto a small disk is refused before anything is touched", async () => {
+  const archive = join(work, "storage_backup_20230101_120000.tar.gz");
+  writeFileSync(archive, zeroBomb(500));
+  assert.ok(statSync(archive).size < 1 << 20);
+  await using manager = manage(join(work, "backups"));
+  await assert.rejects(manager.restoreBackup({ backup: archive, target: small }), (error) =>
+    isBackupError(error, "no-space"),
+  );
+  assert.deepEqual(readdirSync(small), []);
+  // Insisted on, it fits: as holes.
+  await manager.restoreBackup({ backup: archive, target: small, spaceCheck: false });
+  assert.equal(statSync(join(small, "uploads", "zeros")).size, 500 << 20);
 });
 
 test("verify of a vault without a free byte gives its answer, and warns that it could not be noted", async () => {

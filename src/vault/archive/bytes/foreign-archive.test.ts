@@ -5,8 +5,8 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { type Header, pack } from "tar-stream";
 import { BackupError, isBackupError } from "../../../domain/error.ts";
-import { encodeTarHeader } from "../../../format/archive/tar-header.ts";
 import { MemoryStorage } from "../../../storage/memory-storage.ts";
+import { zeroBomb } from "../../../testing/zero-bomb.ts";
 import type { ArchiveReading } from "./archive-reader.ts";
 import { openForeignArchive } from "./foreign-archive.ts";
 
@@ -153,28 +153,7 @@ test("everything that reaches outside, or is no file at all, is refused as unsaf
 });
 
 test("a foreign archive that unpacks to a thousand times its size is taken for a bomb", async () => {
-  // Zeros in gzip members that repeat, behind a header that promises them.
-  const megabytes = 1030;
-  const header = Buffer.alloc(512);
-  encodeTarHeader(
-    {
-      kind: "file",
-      name: "storage/zeros",
-      mode: 0o644,
-      uid: 0,
-      gid: 0,
-      mtimeNs: 0n,
-      sizeBytes: megabytes << 20,
-      userName: "",
-      groupName: "",
-    },
-    header,
-    0,
-  );
-  const member = gzipSync(Buffer.alloc(1 << 20));
-  const archive = await openBytes(
-    Buffer.concat([gzipSync(header), ...new Array<Buffer>(megabytes).fill(member)]),
-  );
+  const archive = await openBytes(zeroBomb(1030));
   await assert.rejects(list(archive), (error) => isBackupError(error, "unsafe"));
 });
 
