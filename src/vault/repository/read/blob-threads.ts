@@ -136,7 +136,8 @@ export class BlobThreads implements AsyncDisposable {
   }
 
   #handOut(): void {
-    while (this.#queue.length > 0) {
+    // None is left where they were ended meanwhile: then the queue is given up with the last of them.
+    while (this.#queue.length > 0 && this.#threads.length > 0) {
       const thread = this.#threads.reduce((a, b) => (b.running.size < a.running.size ? b : a));
       if (thread.running.size >= tasksPerThread) return;
       const waiting = this.#queue.shift();

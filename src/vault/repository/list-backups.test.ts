@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Backup } from "../../domain/backup.ts";
+import { manifestField } from "../../format/restic/manifest.ts";
+import type { SnapshotDocument } from "../../format/restic/model.ts";
+import { encodeSnapshot } from "../../format/restic/snapshot.ts";
+import { MemoryStorage } from "../../storage/memory-storage.ts";
+import { openMemoryRepositoryPlace } from "../../testing/repository-vault-places.ts";
+import { storeSample } from "../../testing/sample-repository.ts";
+import { openTestRepository } from "../../testing/test-repository.ts";
+import { backUp, noonMs, signal, TestMachine } from "../../testing/vault-probe.ts";
+import { openBackupReader } from "./backup-reader.ts";
+import { foreignRoots } from "./describe-backup.ts";
+import { listBackups } from "./list-backups.ts";
+import { loadSnapshots } from "./maintenance/load-snapshots.ts";
+import { removeObjects, saveObject } from "./objects.ts";
+import type { Repository } from "./repository.ts";
+
+interface Scene extends AsyncDisposable {
+  readonly repo: Repository;
+  /** A backup of ours, as the vault gave it. */
+  readonly ours: Backup;
+  /** Writes its snapshot again as another program would, and returns the new file's id. */
+  rewrite(changes: Partial<SnapshotDocument>, keep?: boolean): Promise<string>;
+}
+
+async function openScene(): Promise<Scene> {
+  const storage = new MemoryStorage();
+  const place = await openMemoryRepositoryPlace(storage);
+  const vault = await place.open(new TestMachine().process(1));
+  const { backup: ours } = await backUp(vault, place.folder, { tags: ["nightly"] });
+  const repo = await openTestRepository(storage);
+  return {
+    repo,
+    ours,
+    async rewrite(changes, keep = false) {
+      const { snapshots } = await loadSnapshots(repo, signal);
+      const found = snapshots.find(({ id }) => id === ours.id);
+      assert.ok(found !== undefined);
+      const id = await saveObject(
+        repo,
+        "snapshots",
+        encodeSnapshot({ ...found.document, ...changes }),
+        signal,
+      );
+      if (!keep) await removeObjects(repo, "snapshots", [found.id], signal);
+      return id;
+    },
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+  };
+}
+
+test("listBackups() says of ours what its manifest says, and of restic's what its snapshot says", async () => {
+  await using scene = await openScene();
+  const foreign = await storeSample(scene.repo, { "/srv/a": ["a"] }, 5);
+  const [newest, oldest, ...others] = await listBackups(scene.repo, signal);
+  assert.deepEqual(others, []);
+  assert.deepEqual(oldest, scene.ours);
+  assert.equal(newest?.id, foreign);
+  assert.equal(newest.startedAtMs, noonMs + 5 * 60_000);
+  assert.deepEqual(newest.roots, [{ name: "srv", path: "/srv" }]);
+  assert.deepEqual(
+    { source: newest.source, host: newest.host, state: newest.state, never: newest.neverRemoved },
+    { source: "restic", host: "probe", state: "good", never: true },
+  );
+});
+
+test("a backup that restic rewrote keeps its id, and its manifest is read from the tree", async () => {
+  await using scene = await openScene();
+  const { ours, repo } = scene;
+  const others = new Map<string, string>();
+  const rewritten = await scene.rewrite({
+    original: ours.id,
+    others,
+    tags: [],
+    programVersion: "restic 0.18",
+  });
+  assert.deepEqual(await listBackups(repo, signal), [ours]);
+  await using reader = await openBackupReader(repo, ours.id, signal);
+  assert.deepEqual(reader.backup, ours);
+  await assert.rejects(openBackupReader(repo, rewritten, signal), /no such backup/);
+});
+
+test("a backup that was rewritten and is still there is there twice, each under an id of its own", async () => {
+  await using scene = await openScene();
+  const { ours, repo } = scene;
+  const rewritten = await scene.rewrite({ original: ours.id, others: new Map() }, true);
+  const ids = (await listBackups(repo, signal)).map(({ id }) => id);
+  assert.deepEqual(ids.toSorted(), [ours.id, rewritten].toSorted());
+});
+
+test("a manifest of a newer version, or one that makes no sense, makes a damaged backup that can still be read", async () => {
+  for (const [manifest, reason] of [
+    ['{"format_version":99}', /format 99, which a newer version/],
+    ['{"format_version":1}', /cannot be read/],
+  ] as const) {
+    await using scene = await openScene();
+    const id = await scene.rewrite({ others: new Map([[manifestField, manifest]]) });
+    const [backup] = await listBackups(scene.repo, signal);
+    assert.equal(backup?.state, "damaged");
+    assert.match(backup.stateReason, reason);
+    assert.equal(backup.neverRemoved, true);
+    await using reader = await openBackupReader(scene.repo, id, signal);
+    const paths = (await Array.fromAsync(reader.entries(signal))).map(({ path }) => path);
+    assert.ok(paths.some((path) => path.endsWith("sub/changing.bin")));
+  }
+});
+
+test("a snapshot whose bytes are damaged is listed as damaged, beside the others", async () => {
+  await using scene = await openScene();
+  const { storage } = scene.repo;
+  const id = "cd".repeat(32);
+  await storage.put(`snapshots/${id}`, Buffer.from("no snapshot"), signal);
+  const damaged = (await listBackups(scene.repo, signal)).find((backup) => backup.id === id);
+  assert.equal(damaged?.state, "damaged");
+  assert.equal(damaged.neverRemoved, true);
+});
+
+test("foreignRoots() names folders by their last component, outermost only, and each by a name of its own", () => {
+  const paths = ["/srv/app", "/srv/app/uploads", "/home/app", "/", "relative", "C:\\Users"];
+  assert.deepEqual(foreignRoots(paths), [{ name: "root", path: "/" }]);
+  assert.deepEqual(foreignRoots(paths.filter((path) => path !== "/")), [
+    { name: "app", path: "/home/app" },
+    { name: "app-2", path: "/srv/app" },
+  ]);
+});
