@@ -13,7 +13,7 @@ import { defaultLevel } from "../store/compress-blob.ts";
 import { PackBuilder, packBytes, type SealedPack } from "../store/pack-builder.ts";
 
 /** Packs being stored at once: one is filled while others go out. */
-const packsInFlight = 3;
+const packsInFlight = 2;
 
 /** Everything of it is lost where it is not finished; packs that were stored by then are in no index. */
 export class PackWriter {

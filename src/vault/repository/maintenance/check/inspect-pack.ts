@@ -9,6 +9,7 @@ import { createHash, type Hash } from "node:crypto";
 import { isBackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
 import { packName } from "../../objects.ts";
+import { configName } from "../../open-repository.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
 import type { Repository } from "../../repository.ts";
@@ -40,61 +41,101 @@ export async function inspectPack(
   onBytes: (count: number) => void,
   signal: AbortSignal,
 ): Promise<readonly PackFinding[]> {
-  const findings: PackFinding[] = [];
   const { segments, misplaced } = planSegments(pack.blobs, pack.sizeBytes);
-  findings.push(...misplaced);
-  const hash = createHash("sha256");
+  const inspection: Inspection = {
+    repo,
+    threads,
+    pack,
+    findings: [...misplaced],
+    hash: createHash("sha256"),
+  };
   const tail = new Tail();
+  let unreadable: string | undefined;
   let decoding: Promise<void> = Promise.resolve();
-  try {
-    for (const segment of segments) {
-      const pieces = await readSegment(repo, pack, segment, hash, signal);
-      onBytes(segment.length);
-      if (segment.blobs.length === 0) tail.push(pieces);
-      else {
-        // One at a time: memory stays bounded, and the next is read meanwhile.
-        await decoding;
-        decoding = decode(threads, segment, pieces, findings);
-        // Awaited later; a failure is not to be taken for one nobody handles.
-        decoding.catch(() => undefined);
-      }
-    }
+  for (const segment of segments) {
+    const pieces = await readSegment(inspection, segment, signal);
+    onBytes(segment.length);
+    // One at a time: memory stays bounded, and the next is read meanwhile.
     await decoding;
-  } catch (error) {
-    await decoding.catch(() => undefined);
-    if (!isBackupError(error, "damaged", "not-found")) throw error;
-    return [...findings, { message: stateOf(error) }];
+    if (typeof pieces === "string") {
+      unreadable ??= pieces;
+      await decodeSingly(inspection, segment, signal);
+    } else if (segment.blobs.length === 0) tail.push(pieces);
+    else decoding = handled(decode(inspection, segment, pieces));
   }
-  if (hash.digest("hex") !== pack.id) findings.unshift({ message: "its bytes do not match its name" });
-  const wrong = headerFault(repo, pack.blobs, tail.bytes());
-  return wrong === undefined ? findings : [...findings, { message: wrong }];
+  await decoding;
+  if (unreadable !== undefined) return [{ message: unreadable }, ...inspection.findings];
+  return [...wholeFaults(inspection, tail.bytes()), ...inspection.findings];
 }
 
+interface Inspection {
+  readonly repo: Repository;
+  readonly threads: BlobThreads;
+  readonly pack: InspectedPack;
+  readonly findings: PackFinding[];
+  readonly hash: Hash;
+}
+
+/** Awaited later; until then a failure is not to be taken for one nobody handles. */
+function handled(work: Promise<void>): Promise<void> {
+  work.catch(() => undefined);
+  return work;
+}
+
+/** The bytes; a text that says why they cannot be had. */
 async function readSegment(
-  { storage }: Repository,
-  pack: InspectedPack,
+  { repo: { storage }, pack, hash }: Inspection,
   { offset, length }: PackSegment,
-  hash: Hash,
   signal: AbortSignal,
-): Promise<Uint8Array[]> {
+): Promise<Uint8Array[] | string> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of storage.get(packName(pack.id), { offset, length }, signal)) {
-    hash.update(piece);
-    pieces.push(piece);
+  try {
+    for await (const piece of storage.get(packName(pack.id), { offset, length }, signal)) {
+      signal.throwIfAborted();
+      hash.update(piece);
+      pieces.push(piece);
+    }
+    return pieces;
+  } catch (error) {
+    if (isBackupError(error, "damaged", "not-found")) return stateOf(error);
+    if (!isBackupError(error, "storage-unavailable")) throw error;
+    // A disk that cannot read one file any more is damage; a storage that answers nothing is not.
+    for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
+    return `its bytes cannot be read: ${stateOf(error)}`;
   }
-  return pieces;
+}
+
+/** Some blobs of a segment that cannot be read may be readable. */
+async function decodeSingly(
+  inspection: Inspection,
+  { blobs }: PackSegment,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const blob of blobs) {
+    const alone: PackSegment = { offset: blob.offset, length: blob.length, blobs: [blob] };
+    const pieces = await readSegment(inspection, alone, signal);
+    if (typeof pieces === "string") inspection.findings.push({ blob, message: pieces });
+    else await decode(inspection, alone, pieces);
+  }
 }
 
 async function decode(
-  threads: BlobThreads,
+  { threads, findings }: Inspection,
   { offset, blobs }: PackSegment,
   pieces: readonly Uint8Array[],
-  findings: PackFinding[],
 ): Promise<void> {
   const placed = blobs.map((blob) => ({ ...blob, offset: blob.offset - offset, at: 0 }));
   for (const { index, state } of await threads.decode({ pieces, blobs: placed })) {
     findings.push({ blob: blobs[index] as PackedBlob, message: state });
   }
+}
+
+/** What is wrong with a pack of which every byte was read, besides its blobs. */
+function wholeFaults({ repo, pack, hash }: Inspection, tail: Uint8Array): readonly PackFinding[] {
+  const name = hash.digest("hex") === pack.id ? undefined : "its bytes do not match its name";
+  return [name, headerFault(repo, pack.blobs, tail)].flatMap((message) =>
+    message === undefined ? [] : [{ message }],
+  );
 }
 
 /** What is wrong with a header, or how it differs from the index, as a clause. */

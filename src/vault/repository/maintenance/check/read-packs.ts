@@ -4,18 +4,16 @@
  * @module
  */
 
-import { errorText, isAbort, isBackupError } from "../../../../domain/error.ts";
 import type { Observer } from "../../../../domain/progress.ts";
 import type { BlobIndex } from "../../blob-index.ts";
 import { packName } from "../../objects.ts";
-import { configName } from "../../open-repository.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
 import type { Repository } from "../../repository.ts";
 import type { DamageList } from "../damage-list.ts";
 import { ProgressMeter } from "../progress-meter.ts";
 import type { BlobJudge } from "./blob-judge.ts";
 import type { SizedPack } from "./choose-packs.ts";
-import { type InspectedPack, inspectPack, type PackFinding } from "./inspect-pack.ts";
+import { type InspectedPack, inspectPack } from "./inspect-pack.ts";
 
 /** Packs read at once: hides the latency of a network. Each holds two segments, some 4 MB, in memory. */
 const packsAtOnce = 4;
@@ -73,12 +71,7 @@ async function readOne(
 ): Promise<number> {
   const { repo, threads, judge, damages } = place;
   const onBytes = (count: number): void => meter.add(0, count);
-  let findings: readonly PackFinding[];
-  try {
-    findings = await inspectPack(repo, threads, pack, onBytes, signal);
-  } catch (error) {
-    findings = await asFinding(repo, error, signal);
-  }
+  const findings = await inspectPack(repo, threads, pack, onBytes, signal);
   meter.add(1, 0);
   for (const { blob, message } of findings) {
     if (blob === undefined) judge.packIsDamaged(pack.id);
@@ -86,15 +79,4 @@ async function readOne(
     damages.add(packName(pack.id), blob === undefined ? message : `${blob.type} blob ${blob.id}: ${message}`);
   }
   return findings.length;
-}
-
-/** A disk that cannot read one file any more is damage; a storage that answers nothing is not. */
-async function asFinding(
-  { storage }: Repository,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<readonly PackFinding[]> {
-  if (isAbort(error) || !isBackupError(error, "storage-unavailable")) throw error;
-  for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
-  return [{ message: `its bytes cannot be read: ${errorText(error)}` }];
 }

@@ -16,7 +16,7 @@ import type { PackWriter } from "../pack-writer.ts";
 import type { ProgressMeter } from "../progress-meter.ts";
 
 /** Ranges of some 4 MiB in flight: reading, checking and writing go on at the same time. */
-const rangesAtOnce = 6;
+const rangesAtOnce = 4;
 
 export interface RepackPlace {
   readonly repo: Repository;

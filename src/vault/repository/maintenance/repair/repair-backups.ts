@@ -115,12 +115,18 @@ class BackupRepair {
   }
 
   async #readPacks(signal: AbortSignal): Promise<void> {
-    if (this.#options.readData === false) return;
     const { repo } = this.#place;
     const { index, threads } = this.#contents;
     const { observer } = this.#options;
     const damages = new DamageList();
-    const chosen = Array.from(index.packs(), ({ id, blobs }) => ({ id, sizeBytes: packBytes(blobs) }));
+    const chosen = await listObjects(repo, "data", signal);
+    const sizes = new Map(chosen.map(({ id, sizeBytes }) => [id, sizeBytes]));
+    // Only in a dry run, in which the index was not repaired.
+    for (const { id, blobs } of index.packs()) {
+      const sizeBytes = sizes.get(id) ?? 0;
+      if (sizeBytes !== packBytes(blobs)) this.#judge.packHasBytes(id, sizeBytes);
+    }
+    if (this.#options.readData === false) return;
     await readPacks({ repo, threads, observer, judge: this.#judge, damages }, index, chosen, signal);
   }
 
