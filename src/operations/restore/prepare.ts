@@ -107,6 +107,7 @@ async function prepareOpened(
   const warnings = [
     ...(placed.some(({ place }) => place.state !== "absent") ? safetyWarnings(context) : []),
     ...chosen.warnings,
+    ...leftOutWarnings(reader),
     ...warningsOf(
       backup,
       databases.map(({ name }) => name),
@@ -156,6 +157,19 @@ function safetyWarnings({ vault }: OperationContext): readonly string[] {
   return [
     `No vault can be written to in ${vault.location}, so no safety backup is taken: what is replaced is kept beside it, which takes no further space`,
   ];
+}
+
+/** Named one by one are as many as people read. */
+const leftOutShownMax = 5;
+
+/** What only restic stores was met when the entries were selected. */
+function leftOutWarnings(reader: BackupReader): readonly string[] {
+  const problems = reader.leftOut?.() ?? [];
+  const shown = problems
+    .slice(0, leftOutShownMax)
+    .map(({ path, message }) => `${path} is left out: ${message}`);
+  const more = problems.length - shown.length;
+  return more > 0 ? [...shown, `${more} more devices and pipes are left out`] : shown;
 }
 
 function warningsOf(backup: Backup, databases: readonly string[]): readonly string[] {
