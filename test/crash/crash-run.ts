@@ -5,22 +5,34 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { BackupManager } from "../../src/operations/backup-manager.ts";
-import { createBackupManager } from "../../src/app/create-backup-manager.ts";
+import { isBackupError } from "../../src/domain/error.ts";
+import type { VaultFormat } from "../../src/vault/vault.ts";
 import { checkState, writeGeneration } from "./app-state.ts";
-import { crashConfig } from "./config.ts";
+import type { Verb } from "./config.ts";
+import { runAndKill } from "./kill-process.ts";
+import { checkWithRestic, openCheapVault } from "./repository-place.ts";
+import { VaultLedger } from "./vault-ledger.ts";
 
-const victimFile = fileURLToPath(new URL("victim.ts", import.meta.url));
-const verbs = ["create", "create", "rotate", "restore"] as const;
-type Verb = (typeof verbs)[number];
+/** What is done, the more often the more it is named. */
+const verbsOf: Readonly<Record<VaultFormat, readonly Verb[]>> = {
+  archive: ["create", "create", "rotate", "restore"],
+  repository: ["create", "create", "rotate", "prune", "prune", "passwd", "copy in", "copy out", "restore"],
+};
+
+/** Runs that are let through first, so that it is known how long each takes: kills are spread over that. */
+const calibrationsOf: Readonly<Record<VaultFormat, readonly Verb[]>> = {
+  archive: ["create", "create", "create", "create", "rotate", "restore", "create"],
+  repository: ["create", "create", "create", "copy out", "rotate", "prune", "passwd", "copy in", "restore"],
+};
 
 /** Enough backups that rotation has something to remove, few enough that checking all stays quick. */
 const listedMax = 8;
+const copiesMax = 10;
+
+/** Backups of another vault that are copied in. */
+const strangers = 2;
 
 export interface CrashSummary {
   readonly text: string;
@@ -28,37 +40,72 @@ export interface CrashSummary {
 }
 
 export class CrashRun {
+  readonly #format: VaultFormat;
   readonly #sandbox: string;
   readonly #library: string;
   readonly #random: () => number;
   readonly #kills = new Map<string, number>();
   readonly #durationsMs = new Map<Verb, number>();
   readonly #losses: string[] = [];
-  /** Runs that are let through first, so that it is known how long each takes: kills are spread over that. */
-  readonly #calibrations: Verb[] = ["create", "create", "create", "create", "rotate", "restore", "create"];
+  readonly #calibrations: Verb[];
+  /** The vault that everything is done to. */
+  readonly #main: VaultLedger;
+  /** A repository that is copied to, and a vault of archives that is copied from. */
+  readonly #copies: VaultLedger;
+  readonly #archives: VaultLedger;
   #generation = 0;
+  #passwords = 0;
   #completed = 0;
-  #restoredInFull = 0;
-  #known = new Set<string>();
+  #prunes = 0;
 
-  constructor(sandbox: string, library: string, random: () => number) {
+  private constructor(format: VaultFormat, sandbox: string, library: string, random: () => number) {
+    this.#format = format;
     this.#sandbox = sandbox;
     this.#library = library;
     this.#random = random;
+    this.#calibrations = [...calibrationsOf[format]];
+    const ledger = (name: string, vault: VaultFormat): VaultLedger =>
+      new VaultLedger(sandbox, { name, format: vault, password: `password of ${name}` });
+    this.#main = ledger("backups", format);
+    this.#copies = ledger("copies", "repository");
+    this.#archives = ledger("archives", "archive");
+  }
+
+  /** @param library The entry of the build that is killed */
+  static async open(
+    format: VaultFormat,
+    sandbox: string,
+    library: string,
+    random: () => number,
+  ): Promise<CrashRun> {
+    const run = new CrashRun(format, sandbox, library, random);
     mkdirSync(join(sandbox, "app"), { recursive: true });
     writeGeneration(join(sandbox, "app"), 0);
+    if (format === "repository") await run.#makeRepositories();
+    return run;
   }
 
   /** Runs one operation, kills it somewhere (now and then not at all), and checks everything. */
   async step(): Promise<void> {
     const calibration = this.#calibrations.shift();
     const verb = calibration ?? this.#nextVerb();
-    if (verb === "create") writeGeneration(join(this.#sandbox, "app"), ++this.#generation);
-    const reference = this.#pick([...this.#known]) ?? "latest";
-    const phase = await this.#runAndKill(verb, reference, calibration !== undefined);
-    if (phase === undefined) this.#completed++;
-    else this.#kills.set(`${verb}: ${phase}`, (this.#kills.get(`${verb}: ${phase}`) ?? 0) + 1);
+    if (verb === "create") this.#changeApp();
+    const newPassword = `password ${++this.#passwords}`;
+    const job = {
+      ...{ sandbox: this.#sandbox, verb, newPassword },
+      vault: this.#main.vault,
+      other: (verb === "copy in" ? this.#archives : this.#copies).vault,
+      reference: this.#pick(this.#main.ids) ?? "latest",
+    };
+    const killAfterMs = this.#random() * (this.#durationsMs.get(verb) ?? 0) * 1.1;
+    const end = await runAndKill(this.#library, job, calibration === undefined ? killAfterMs : undefined);
+    const phase = end.killedIn;
+    if (phase === undefined) {
+      this.#completed++;
+      this.#durationsMs.set(verb, end.tookMs);
+    } else this.#kills.set(`${verb}: ${phase}`, (this.#kills.get(`${verb}: ${phase}`) ?? 0) + 1);
     try {
+      if (verb === "passwd") await this.#findPassword(newPassword, phase === undefined);
       await this.#check(verb);
     } catch (error) {
       this.#losses.push(`${verb} killed in ${phase ?? "nothing"}: ${String(error)}`);
@@ -66,95 +113,124 @@ export class CrashRun {
   }
 
   async finish(): Promise<CrashSummary> {
-    await using manager = this.#manager();
-    await manager.rotateBackups({ rules: { last: 3 } });
-    const listed = await manager.listBackups();
-    for (const backup of listed) await this.#restoreInFull(manager, backup.id);
+    const ledgers = this.#format === "archive" ? [this.#main] : [this.#main, this.#copies, this.#archives];
+    const notes: string[] = [];
+    for (const ledger of ledgers) {
+      try {
+        notes.push(...(await this.#finishVault(ledger)));
+      } catch (error) {
+        this.#losses.push(`at the end, ${ledger.vault.name}: ${String(error)}`);
+      }
+    }
     const kills = [...this.#kills].toSorted(([a], [b]) => (a < b ? -1 : 1));
     const killed = kills.reduce((sum, [, count]) => sum + count, 0);
+    const restored = ledgers.reduce((sum, ledger) => sum + ledger.restored, 0);
     const lines = [
       ...kills.map(([phase, count]) => `  killed in ${phase.padEnd(24)} ${count}`),
-      `killed ${killed}, completed ${this.#completed}, backups restored in full ${this.#restoredInFull}, lost ${this.#losses.length}`,
+      ...new Set(notes),
+      `${this.#format}: killed ${killed}, completed ${this.#completed}, backups restored in full ${restored}, lost ${this.#losses.length}`,
       ...this.#losses,
     ];
     return { text: lines.join("\n"), losses: this.#losses };
   }
 
-  #nextVerb(): Verb {
-    if (this.#known.size < 3) return "create";
-    if (this.#known.size >= listedMax) return "rotate";
-    return this.#pick([...verbs]) ?? "create";
+  async #makeRepositories(): Promise<void> {
+    for (const { vault } of [this.#main, this.#copies]) {
+      const folder = join(this.#sandbox, vault.name);
+      await (await openCheapVault(folder, vault.password, true, this.#library))[Symbol.asyncDispose]();
+    }
+    await using manager = this.#archives.manager();
+    for (let i = 0; i < strangers; i++) {
+      this.#changeApp();
+      await manager.createBackup({ rotate: false });
+    }
+    await this.#archives.check(manager, false, undefined);
   }
 
-  /** The phase the kill hit, or undefined where the operation ended by itself first. */
-  async #runAndKill(verb: Verb, reference: string, letThrough: boolean): Promise<string | undefined> {
-    const child = spawn(process.execPath, [victimFile, this.#library, this.#sandbox, verb, reference], {
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      detached: true,
-    });
-    let phases = "";
-    let complaints = "";
-    child.stdout?.on("data", (chunk: Buffer) => (phases += chunk.toString()));
-    child.stderr?.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
-    const closed = once(child, "close");
-    await Promise.race([once(child, "message"), closed]);
-    const started = performance.now();
-    if (child.connected) child.send("go");
-    const typicalMs = this.#durationsMs.get(verb) ?? 0;
-    const timer = letThrough
-      ? undefined
-      : setTimeout(() => killGroup(child), this.#random() * typicalMs * 1.1);
-    const [code] = (await closed) as [number | null];
-    clearTimeout(timer);
-    if (code !== null) {
-      if (code !== 0) throw new Error(`${verb} failed by itself: ${complaints.slice(-2000)}`);
-      this.#durationsMs.set(verb, performance.now() - started);
-      return undefined;
+  #changeApp(): void {
+    writeGeneration(join(this.#sandbox, "app"), ++this.#generation);
+  }
+
+  #nextVerb(): Verb {
+    if (this.#main.size < 3) return "create";
+    if (this.#main.size >= listedMax) return "rotate";
+    return this.#pick(verbsOf[this.#format]) ?? "create";
+  }
+
+  /** After a change of passwords one of both opens the vault; the old one no more, once it was through. */
+  async #findPassword(wanted: string, isThrough: boolean): Promise<void> {
+    const old = this.#main.vault.password;
+    const opened = await this.#opens(wanted);
+    if (isThrough && (!opened || (await this.#opens(old))))
+      throw new Error("the password was changed, and is not");
+    if (!opened) return;
+    this.#main.usePassword(wanted);
+    await using manager = this.#main.manager();
+    // What was cut short may leave both; too many keys would make a vault slow to open.
+    for (const { id, current } of await manager.maintenance.listKeys())
+      if (!current) await manager.maintenance.removeKey({ key: id });
+  }
+
+  async #opens(password: string): Promise<boolean> {
+    const { vault } = this.#main;
+    try {
+      const opened = await openCheapVault(join(this.#sandbox, vault.name), password, false, this.#library);
+      await opened[Symbol.asyncDispose]();
+      return true;
+    } catch (error) {
+      if (isBackupError(error, "wrong-password") || (error as { kind?: string }).kind === "wrong-password")
+        return false;
+      throw error;
     }
-    return phases.trim().split("\n").at(-1) || "start";
   }
 
   async #check(verb: Verb): Promise<void> {
-    await using manager = this.#manager();
+    await using manager = this.#main.manager();
     // Any command recovers an interrupted restore before it does anything else.
     await manager.recoverInterruptedRestores();
     const app = join(this.#sandbox, "app");
     checkState(join(app, "app.db"), join(app, "uploads"));
-    const listed = new Set((await manager.listBackups()).map((backup) => backup.id));
-    const fresh = [...listed].filter((id) => !this.#known.has(id));
-    // Rotation keeps the three newest; nothing else may ever make a backup vanish.
-    const mayGo = verb === "rotate" ? [...this.#known].toSorted().slice(0, -3) : [];
-    for (const id of this.#known)
-      if (!listed.has(id) && !mayGo.includes(id)) throw new Error(`${id} is gone`);
-    this.#known = listed;
-    const sample = this.#pick([...listed]);
-    for (const id of new Set([...fresh, ...(sample === undefined ? [] : [sample])]))
-      await this.#restoreInFull(manager, id);
+    await this.#main.check(manager, verb === "rotate", this.#pick(this.#main.ids));
+    if (this.#format === "archive") return;
+    if (verb === "copy out") await this.#checkCopies();
+    if (verb === "prune" || this.#random() < 0.2) {
+      await manager.maintenance.prune({ maxUnusedPercent: 0 });
+      this.#prunes++;
+      await this.#main.check(manager, false, this.#pick(this.#main.ids));
+    }
   }
 
-  async #restoreInFull(manager: BackupManager, id: string): Promise<void> {
-    const target = join(this.#sandbox, "restored");
-    rmSync(target, { recursive: true, force: true });
-    await manager.restoreBackup({ backup: id, target });
-    checkState(join(target, "app.db"), join(target, "uploads"));
-    await manager.discardPreviousState();
-    this.#restoredInFull++;
+  async #checkCopies(): Promise<void> {
+    await using manager = this.#copies.manager();
+    await this.#copies.check(manager, false, this.#pick(this.#copies.ids));
+    if (this.#copies.size < copiesMax) return;
+    await manager.rotateBackups({ rules: { last: 3 } });
+    await this.#copies.check(manager, true, undefined);
   }
 
-  #manager(): BackupManager {
-    return createBackupManager(crashConfig(this.#sandbox));
+  async #finishVault(ledger: VaultLedger): Promise<readonly string[]> {
+    await using manager = ledger.manager();
+    await manager.rotateBackups({ rules: { last: 3 } });
+    await ledger.check(manager, true, undefined);
+    const { vault } = ledger;
+    if (vault.format === "repository") {
+      await manager.maintenance.prune({ maxUnusedPercent: 0 });
+      const { remaining } = await manager.maintenance.unlock();
+      if (remaining.length > 0) throw new Error(`${remaining.length} locks of killed runs remain`);
+      const { ok } = await manager.verifyBackup({ readData: "all" });
+      if (!ok) throw new Error("verify finds damage");
+    }
+    for (const id of ledger.ids) await ledger.restoreInFull(manager, id);
+    if (vault.format === "archive") return [];
+    const found = checkWithRestic(join(this.#sandbox, vault.name), vault.password);
+    if (found === undefined) return ["restic is not installed: its check --read-data was left out"];
+    if (found !== "") throw new Error(found);
+    return [
+      `restic check --read-data finds nothing wrong; ${this.#prunes} prunes ran to their end after kills`,
+    ];
   }
 
   #pick<T>(items: readonly T[]): T | undefined {
     return items[Math.floor(this.#random() * items.length)];
-  }
-}
-
-/** Kills the program and the capture processes it started. */
-function killGroup(child: ChildProcess): void {
-  try {
-    process.kill(-(child.pid ?? 0), "SIGKILL");
-  } catch {
-    // It ended in the same moment.
   }
 }
