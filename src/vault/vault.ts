@@ -189,8 +189,20 @@ export interface BackupReader extends AsyncDisposable {
     enters?: EntersFolder,
   ): AsyncIterable<EntryWithContent>;
 
+  /**
+   * What is gone of the stored files these parts are in, each as a clause; found by a look that reads
+   * nothing. Of all files, or to give back a database, one of another size counts as well.
+   */
+  findLost?(parts: WantedParts, signal: AbortSignal): Promise<readonly string[]>;
+
   /** What is in the backup but is not given out, as far as reads have met it: devices and pipes that only restic stores. */
   leftOut?(): readonly Problem[];
+}
+
+export interface WantedParts {
+  /** Names. */
+  readonly databases: readonly string[];
+  readonly files: "all" | "some" | "none";
 }
 
 export interface EntryWithContent {
@@ -205,6 +217,8 @@ export interface VerifyOptions {
    * - `content`: also every entry's own hash, and every database opened (a copy) and checked
    */
   readonly depth: "stored" | "content";
+  /** `storage`: only the folders; of databases nothing has to be there. Everything when left out. */
+  readonly only?: "storage";
   readonly observer: Observer;
   /** Opens a database image that lies in a private file and checks it; given by the operation, because a vault opens no databases. */
   readonly checkDatabase: (imagePath: string, signal: AbortSignal) => Promise<readonly string[]>;

@@ -22,6 +22,7 @@ import { refuseInUse } from "./in-use.ts";
 import { comparePrepared, swappedDatabases } from "./plan.ts";
 import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
 import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
+import { requireStored } from "./require-stored.ts";
 import { takeSafetyBackup } from "./safety.ts";
 import { bytesToWrite, refuseIfTooLarge } from "./space.ts";
 import { type Staged, stageTargets } from "./stage.ts";
@@ -37,6 +38,7 @@ export async function planRestore(
   request: Started<RestoreRequest>,
 ): Promise<RestorePlan> {
   await using prepared = await prepareRestore(context, request, newRestoreId(context));
+  await requireStored(prepared, request.signal);
   return await comparePrepared(context, prepared, request);
 }
 
@@ -61,6 +63,7 @@ export async function restore(
     request.backup === "latest" && plan !== undefined ? { ...request, backup: plan.backup.id } : request;
   await using prepared = await prepareRestore(context, pinned, newRestoreId(context));
   for (const warning of prepared.warnings) log.warning(warning);
+  await requireStored(prepared, signal);
   if (request.force !== true) refuseInUse(swappedDatabases(prepared));
   await refuseIfTooLarge(prepared, pinned.spaceCheck === false ? (text) => log.warning(text) : undefined);
   return await new RestoreRun(context, pinned, prepared, log).run();
@@ -151,6 +154,8 @@ class RestoreRun {
       backup.id,
       {
         depth: "stored",
+        // Databases are compared with their checksums as they are written.
+        only: "storage",
         observer: this.#log,
         scratchDirectory: this.#context.scratchDirectory,
         checkDatabase: () => Promise.resolve([]),

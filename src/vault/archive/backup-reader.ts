@@ -10,11 +10,12 @@ import type { Backup, BackupFile } from "../../domain/backup.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError, isBackupError } from "../../domain/error.ts";
 import type { BackupMetadata } from "../../format/archive/metadata.ts";
-import type { ByteRange, Storage } from "../../storage/storage.ts";
-import type { BackupReader, EntryWithContent } from "../vault.ts";
+import type { ByteRange, Storage, StoredObject } from "../../storage/storage.ts";
+import type { BackupReader, EntryWithContent, WantedParts } from "../vault.ts";
 import { type ArchiveReading, openArchiveReader } from "./bytes/archive-reader.ts";
 import { openForeignArchive } from "./bytes/foreign-archive.ts";
 import type { LoadedBackup } from "./load-backup.ts";
+import { describeMissing } from "./missing-file.ts";
 
 /** Opens what `loadBackup` found; reads nothing yet. */
 export function openBackupReader(storage: Storage, loaded: LoadedBackup): BackupReader {
@@ -60,6 +61,20 @@ class ArchiveBackupReader implements BackupReader {
     if (this.#archive !== undefined) yield* this.#archive.contents(select, signal);
   }
 
+  async findLost(parts: WantedParts, signal: AbortSignal): Promise<readonly string[]> {
+    const databases = parts.databases.map((name) => databaseFile(this.backup, this.#metadata, name)?.name);
+    const lost: string[] = [];
+    for (const file of this.backup.files) {
+      const isArchive = file.role === "archive" || file.role === "contents";
+      if (isArchive ? parts.files === "none" : !databases.includes(file.name)) continue;
+      const object = await this.#storage.stat(file.name, signal);
+      // Of an archive that was cut short some files can still be read.
+      const isWhole = isArchive && parts.files === "some" ? object : object?.sizeBytes === file.sizeBytes;
+      if (!isWhole) lost.push(describeMissing(file, object));
+    }
+    return lost;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
@@ -67,11 +82,15 @@ class ArchiveBackupReader implements BackupReader {
  * The files of a backup that is there. One of them that is not is damage: `not-found` would say
  * that there is no such backup, and a caller would look for another name.
  */
-class StoredFiles implements Pick<Storage, "get"> {
-  readonly #storage: Pick<Storage, "get">;
+class StoredFiles implements Pick<Storage, "get" | "stat"> {
+  readonly #storage: Pick<Storage, "get" | "stat">;
 
-  constructor(storage: Pick<Storage, "get">) {
+  constructor(storage: Pick<Storage, "get" | "stat">) {
     this.#storage = storage;
+  }
+
+  async stat(name: string, signal: AbortSignal): Promise<StoredObject | undefined> {
+    return await this.#storage.stat(name, signal);
   }
 
   async *get(name: string, range: ByteRange | undefined, signal: AbortSignal): AsyncIterable<Uint8Array> {

@@ -72,12 +72,16 @@ class Verification {
     this.#clock = place.clock;
     this.#loaded = loaded;
     this.#options = options;
-    this.#bytesTotal = loaded.backup.storedBytes;
+    const ofArchive = loaded.backup.files.filter(({ role }) => role === "archive" || role === "contents");
+    this.#bytesTotal =
+      options.only === "storage"
+        ? ofArchive.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+        : loaded.backup.storedBytes;
   }
 
   async run(signal: AbortSignal): Promise<VerifyReport> {
     const { backup } = this.#loaded;
-    for (const file of backup.files) {
+    for (const file of this.#options.only === "storage" ? [] : backup.files) {
       signal.throwIfAborted();
       if (file.role === "database") await this.#verifyDatabase(file, signal);
       if (file.role === "metadata") await this.#verifyMetadata(file, signal);

@@ -122,7 +122,7 @@ export class Verification {
     };
     const own = componentsOf(`${ownFolderName}/${manifestFileName}`);
     await visitOne(manifestFileName, () => resolvePath(reading.trees, found.document.tree, own, "", signal));
-    for (const { name } of manifest.databases) {
+    for (const { name } of this.#options.only === "storage" ? [] : manifest.databases) {
       await visitOne(name, () => databaseNode(reading, found, manifest, name, signal));
     }
   }
