@@ -19,10 +19,10 @@ import { SharedMemory } from "./shared-memory.ts";
 const requestsAtOnce = 6;
 
 /** Nobody stores larger pieces of files: restic's have 8 MiB at most, others' up to 64. */
-export const dataBlobBytesMax: number = 128 * 1024 * 1024;
+const dataBlobBytesMax = 128 * 1024 * 1024;
 
 /** A folder of a million files is one blob of some 400 MB. Longer text no JavaScript engine takes. */
-export const treeBlobBytesMax: number = 512 * 1024 * 1024;
+const treeBlobBytesMax = 512 * 1024 * 1024;
 
 /** Why a blob cannot be had. */
 export interface BlobFailure {

@@ -68,7 +68,7 @@ export class EntryMaker {
 }
 
 /** Equal only for equal bytes: the id of the only blob, or the hash over all their ids. */
-export function contentIdOf(content: readonly ObjectId[]): string {
+function contentIdOf(content: readonly ObjectId[]): string {
   const [only] = content;
   if (content.length === 1 && only !== undefined) return only;
   return hash("sha256", Buffer.from(content.join(""), "hex"), "hex");
