@@ -8,7 +8,7 @@
 
 import { hash } from "node:crypto";
 import { boxOverheadBytes } from "../../../format/restic/crypto-box.ts";
-import type { BlobType, IndexedPack, ObjectId } from "../../../format/restic/model.ts";
+import type { BlobType, ObjectId } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import type { Repository } from "../repository.ts";
 import { defaultLevel } from "./compress-blob.ts";
@@ -28,10 +28,6 @@ export interface BlobStoreOptions {
   readonly level?: number | undefined;
   /** Asked before an index is written; throws where nothing may be added any more (I7). */
   readonly assertHeld?: (signal: AbortSignal) => Promise<void>;
-  /** False where the caller writes the indexes itself, from what `onStored` tells it. */
-  readonly indexing?: boolean;
-  /** Hears of every pack as it becomes durable. */
-  readonly onStored?: (pack: IndexedPack) => void;
 }
 
 export interface SavedBlob {
@@ -90,14 +86,7 @@ export class BlobStore {
     this.#index = index;
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#aborting.signal]);
-    this.#uploads = new PackUploads({
-      repo,
-      index,
-      indexing: options.indexing ?? true,
-      assertHeld: options.assertHeld,
-      onStored: options.onStored,
-      signal: this.#signal,
-    });
+    this.#uploads = new PackUploads({ repo, index, assertHeld: options.assertHeld, signal: this.#signal });
   }
 
   get added(): AddedBlobs {
@@ -123,18 +112,6 @@ export class BlobStore {
     if (!this.#claim(type, id, raw)) return { id, isNew: false };
     this.#count(type, plain.length, this.#builder(type).add(id, plain));
     return { id, isNew: true };
-  }
-
-  /** Adds a blob in the envelope it has in another pack, whether it is there already or not. */
-  async saveSealed(
-    type: BlobType,
-    id: ObjectId,
-    box: Uint8Array,
-    uncompressedLength: number | undefined,
-  ): Promise<void> {
-    await this.room();
-    this.#builder(type).addSealed(id, box, uncompressedLength);
-    this.#count(type, uncompressedLength ?? box.length - boxOverheadBytes, box.length);
   }
 
   /** Returns when more can be accepted. @throws what made the store fail */

@@ -15,6 +15,9 @@ import { compressBlob } from "./compress-blob.ts";
 /** restic's default target. A pack that would become larger is closed before; only a single larger blob makes one. */
 export const packBytes: number = 16 * 1024 * 1024;
 
+/** Tiny blobs would come to a hundred thousand in one pack: what is kept of them until it is closed is bounded by this. */
+const packBlobsMax = 25_000;
+
 /** An entry of a pack's header with its plain length, 41 bytes; without, 37. */
 const headerEntryBytesMax = 41;
 const headerLengthBytes = 4;
@@ -95,7 +98,7 @@ export class PackBuilder {
     const pack = this.#open[slot];
     if (pack !== undefined) {
       const room = pack.bytes.length - pack.length - headerBytesMax(pack.blobs.length + 1);
-      if (length <= room) return pack;
+      if (length <= room && pack.blobs.length < packBlobsMax) return pack;
       this.#close(slot);
     }
     const needed = length + headerBytesMax(1);

@@ -28,11 +28,8 @@ export interface PackUploadsOptions {
   readonly repo: Repository;
   /** Learns of every pack that is durable. */
   readonly index: BlobIndex;
-  /** Are indexes written here? Otherwise whoever uses this writes them from `onStored`. */
-  readonly indexing: boolean;
   /** Asked before an index is written; throws where nothing may be added any more. */
   readonly assertHeld: ((signal: AbortSignal) => Promise<void>) | undefined;
-  readonly onStored: ((pack: IndexedPack) => void) | undefined;
   /** Ends all that is under way. */
   readonly signal: AbortSignal;
 }
@@ -48,11 +45,6 @@ export class PackUploads {
   constructor(options: PackUploadsOptions) {
     this.#options = options;
     this.#indexedAtMs = options.repo.clock.elapsed();
-  }
-
-  /** Packs that are not durable yet. */
-  get inFlight(): number {
-    return this.#inFlight.size;
   }
 
   /** Returns when the pack is durable and its content is no longer needed. Any number at once. */
@@ -80,7 +72,7 @@ export class PackUploads {
   }
 
   async #put({ id, blobs, content }: StorablePack): Promise<void> {
-    const { repo, index, indexing, onStored, signal } = this.#options;
+    const { repo, index, signal } = this.#options;
     signal.throwIfAborted();
     try {
       await repo.storage.put(packName(id), content, signal);
@@ -90,8 +82,6 @@ export class PackUploads {
     }
     const pack: IndexedPack = { id, blobs };
     index.add(pack);
-    onStored?.(pack);
-    if (!indexing) return;
     this.#pending.push(pack);
     this.#pendingBlobs += blobs.length;
   }

@@ -65,7 +65,7 @@ export interface StoredFile {
   readonly changed: boolean;
 }
 
-export interface UnstoredFile {
+interface UnstoredFile {
   readonly outcome: "unstored";
   readonly problem: "vanished" | "unreadable";
   readonly message: string;
@@ -82,7 +82,7 @@ export interface StoreResult {
 }
 
 /** A pack in memory, which is given back, or in a file, which is taken over. */
-export type PackContent =
+type PackContent =
   | { readonly buffer: ArrayBuffer; readonly length: number }
   | { readonly preparedFile: string };
 

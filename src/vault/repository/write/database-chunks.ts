@@ -15,17 +15,21 @@ const gibibyte = 1024 * mebibyte;
  * costs an id for each chunk, some 35 bytes compressed. Steps of four, so that a growing database seldom changes its size.
  */
 const steps: readonly (readonly [imageBytesMax: number, chunkBytes: number])[] = [
-  [gibibyte, 32 * kibibyte],
-  [4 * gibibyte, 64 * kibibyte],
-  [16 * gibibyte, 128 * kibibyte],
-  [64 * gibibyte, 256 * kibibyte],
+  [2 * gibibyte, 24 * kibibyte],
+  [8 * gibibyte, 64 * kibibyte],
+  [32 * gibibyte, 128 * kibibyte],
+  [128 * gibibyte, 256 * kibibyte],
 ];
 /** The reader of a file has a buffer for this. */
 const chunkBytesMax = 512 * kibibyte;
+/** SQLite knows none above 64 KiB. */
+const pageBytesMax = 64 * kibibyte;
 
-/** A multiple of the page size, at most 512 KiB. */
+/** Of an image's chunks, all but the last: a multiple of its page size, at most 512 KiB. */
 export function databaseChunkBytes(pageSizeBytes: number, imageBytes: number): number {
   const chunkBytes = steps.find(([imageBytesMax]) => imageBytes <= imageBytesMax)?.[1] ?? chunkBytesMax;
-  const page = pageSizeBytes > 0 ? Math.min(pageSizeBytes, chunkBytesMax) : chunkBytes;
-  return Math.max(chunkBytes, page);
+  // A file without a header that makes sense is cut all the same.
+  const isPageSize = Number.isInteger(pageSizeBytes) && pageSizeBytes >= 1 && pageSizeBytes <= pageBytesMax;
+  const page = isPageSize ? pageSizeBytes : kibibyte;
+  return Math.min(chunkBytesMax, Math.ceil(chunkBytes / page) * page);
 }
