@@ -96,7 +96,7 @@ class TreeQueue {
 }
 
 /** Parses a tree when it is asked for, or says in a sentence why it cannot be had: nodes take many times the room of bytes. */
-export type LoadedTree = () => readonly TreeNode[] | string;
+type LoadedTree = () => readonly TreeNode[] | string;
 export type TreeBatch = ReadonlyMap<ObjectId, LoadedTree>;
 
 /** Loads trees; the bytes of all of them are in memory at once. */

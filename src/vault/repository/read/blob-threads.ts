@@ -17,11 +17,14 @@ import {
   type FileTask,
   ownsBuffer,
 } from "./decode-blobs.ts";
+import type { InspectedFile, InspectTask } from "./inspect-file.ts";
+
+type Task = DecodeTask | FileTask | InspectTask;
 
 /** @internal Between the threads and this file. */
 export interface ToThread {
   readonly id: number;
-  readonly task: DecodeTask | FileTask;
+  readonly task: Task;
   readonly target: Uint8Array | undefined;
 }
 
@@ -29,6 +32,8 @@ export interface ToThread {
 export interface FromThread {
   readonly id: number;
   readonly failures: readonly DecodeFailure[] | undefined;
+  /** Answers an {@link InspectTask}. */
+  readonly whole?: InspectedFile;
 }
 
 /** More do not help: one thread decodes about 400 MB/s, and what takes the bytes is one thread too. */
@@ -44,9 +49,9 @@ const inlineBytesMax = 2 * 1024 * 1024;
 const youngHeapMiB = 4;
 
 interface Waiting {
-  readonly task: DecodeTask | FileTask;
+  readonly task: Task;
   readonly target: Uint8Array | undefined;
-  readonly resolve: (failures: readonly DecodeFailure[] | undefined) => void;
+  readonly resolve: (answer: FromThread) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -77,7 +82,7 @@ export class BlobThreads implements AsyncDisposable {
       for (const piece of task.pieces) this.#bytesInline += piece.byteLength;
       if (this.#bytesInline < inlineBytesMax) return decodeBlobs(this.#key, task, target);
     }
-    return (await this.#queued(task, target)) ?? [];
+    return (await this.#queued(task, target)).failures ?? [];
   }
 
   /**
@@ -87,13 +92,20 @@ export class BlobThreads implements AsyncDisposable {
    */
   async decodeFile(task: FileTask, target?: Uint8Array): Promise<readonly DecodeFailure[] | undefined> {
     if (this.#bytesInline < inlineBytesMax) return undefined;
-    return await this.#queued(task, target);
+    return (await this.#queued(task, target)).failures;
   }
 
-  #queued(
-    task: DecodeTask | FileTask,
-    target: Uint8Array | undefined,
-  ): Promise<readonly DecodeFailure[] | undefined> {
+  /**
+   * Reads a whole pack in a thread.
+   *
+   * @returns undefined where it was not read, as for {@link decodeFile}
+   */
+  async inspectFile(task: InspectTask): Promise<InspectedFile | undefined> {
+    if (this.#bytesInline < inlineBytesMax) return undefined;
+    return (await this.#queued(task, undefined)).whole;
+  }
+
+  #queued(task: Task, target: Uint8Array | undefined): Promise<FromThread> {
     if (this.#threads.length === 0) this.#start();
     return new Promise((resolve, reject) => {
       this.#queue.push({ task, target, resolve, reject });
@@ -122,9 +134,9 @@ export class BlobThreads implements AsyncDisposable {
       resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB },
     });
     const thread: Thread = { worker, running: new Map() };
-    worker.on("message", ({ id, failures }: FromThread) => {
-      thread.running.get(id)?.resolve(failures);
-      thread.running.delete(id);
+    worker.on("message", (answer: FromThread) => {
+      thread.running.get(answer.id)?.resolve(answer);
+      thread.running.delete(answer.id);
       this.#rest(thread);
       this.#handOut();
     });

@@ -6,24 +6,26 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { MasterKey } from "../../../format/restic/model.ts";
-import { type DecodeFailure, decodeBlobs, decodeFile } from "./decode-blobs.ts";
 import type { FromThread, ToThread } from "./blob-threads.ts";
+import { decodeBlobs, decodeFile } from "./decode-blobs.ts";
+import { inspectFile } from "./inspect-file.ts";
 
 const key = workerData as MasterKey;
 
 parentPort?.on("message", ({ id, task, target }: ToThread) => {
-  const failures = "part" in task ? readAndDecode(task, target) : decodeBlobs(key, task, target);
-  const answer: FromThread = { id, failures };
-  parentPort?.postMessage(answer);
+  const answer = (): Omit<FromThread, "id"> => {
+    if ("pieces" in task) return { failures: decodeBlobs(key, task, target) };
+    if ("part" in task) return { failures: readable(() => decodeFile(key, task, target)) };
+    const whole = readable(() => inspectFile(key, task));
+    return { failures: whole?.failures, ...(whole === undefined ? {} : { whole }) };
+  };
+  parentPort?.postMessage({ id, ...answer() } satisfies FromThread);
 });
 
 /** Undefined where the file cannot be read: the storage it belongs to says why, in its own words. */
-function readAndDecode(
-  task: Parameters<typeof decodeFile>[1],
-  target: Uint8Array | undefined,
-): readonly DecodeFailure[] | undefined {
+function readable<T>(work: () => T): T | undefined {
   try {
-    return decodeFile(key, task, target);
+    return work();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     return undefined;

@@ -104,6 +104,11 @@ function decodeFrom(
   }
 }
 
+/** What is wrong with a blob in its envelope; undefined where it is whole. */
+export function checkBlob(key: MasterKey, box: Uint8Array, blob: BlobToDecode): string | undefined {
+  return decodeOne(key, box, blob, plainScratch.take(plainLengthOf(blob)));
+}
+
 /** What is wrong; undefined where `place` holds the blob. */
 function decodeOne(
   key: MasterKey,

@@ -42,6 +42,11 @@ export async function inspectPack(
   signal: AbortSignal,
 ): Promise<readonly PackFinding[]> {
   const { segments, misplaced } = planSegments(pack.blobs, pack.sizeBytes);
+  const inThread = await inspectInThread(repo, threads, pack, segments);
+  if (inThread !== undefined) {
+    onBytes(pack.sizeBytes);
+    return [...misplaced, ...inThread];
+  }
   const inspection: Inspection = {
     repo,
     threads,
@@ -65,7 +70,30 @@ export async function inspectPack(
   }
   await decoding;
   if (unreadable !== undefined) return [{ message: unreadable }, ...inspection.findings];
-  return [...wholeFaults(inspection, tail.bytes()), ...inspection.findings];
+  const faults = wholeFaults(repo, pack, inspection.hash.digest("hex"), tail.bytes());
+  return [...faults, ...inspection.findings];
+}
+
+/** Where packs are files of this machine a thread reads one by itself; undefined where it cannot. */
+async function inspectInThread(
+  repo: Repository,
+  threads: BlobThreads,
+  pack: InspectedPack,
+  segments: readonly PackSegment[],
+): Promise<readonly PackFinding[] | undefined> {
+  const wholeFile = repo.storage.localPath?.(packName(pack.id));
+  if (wholeFile === undefined) return undefined;
+  const blobs = segments.flatMap((segment) => segment.blobs);
+  const { sizeBytes } = pack;
+  const task = { wholeFile, sizeBytes, blobs, tailBytesMax: headerTailBytesMax };
+  const read = await threads.inspectFile(task);
+  // One that became shorter meanwhile is read the other way, which says what of it is there.
+  if (read === undefined || read.sizeBytes < sizeBytes) return undefined;
+  const inBlobs = read.failures.map(({ index, state }) => ({
+    blob: blobs[index] as PackedBlob,
+    message: state,
+  }));
+  return [...wholeFaults(repo, pack, read.sha256, read.tail), ...inBlobs];
 }
 
 interface Inspection {
@@ -131,8 +159,13 @@ async function decode(
 }
 
 /** What is wrong with a pack of which every byte was read, besides its blobs. */
-function wholeFaults({ repo, pack, hash }: Inspection, tail: Uint8Array): readonly PackFinding[] {
-  const name = hash.digest("hex") === pack.id ? undefined : "its bytes do not match its name";
+function wholeFaults(
+  repo: Repository,
+  pack: InspectedPack,
+  sha256: string,
+  tail: Uint8Array,
+): readonly PackFinding[] {
+  const name = sha256 === pack.id ? undefined : "its bytes do not match its name";
   return [name, headerFault(repo, pack.blobs, tail)].flatMap((message) =>
     message === undefined ? [] : [{ message }],
   );

@@ -51,6 +51,7 @@ export async function readPacks(
       const sizeBytes = wanted.get(next.value.id);
       if (sizeBytes === undefined) continue;
       try {
+        signal.throwIfAborted();
         findings += await readOne(place, { ...next.value, sizeBytes }, meter, signal);
       } catch (error) {
         failed = true;

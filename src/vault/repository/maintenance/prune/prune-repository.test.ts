@@ -11,6 +11,7 @@ import {
   storageOf,
   storeSample,
 } from "../../../../testing/sample-repository.ts";
+import { packsRemovedBeforeIndex } from "../../../../testing/sabotaged-storage.ts";
 import { sweepFaults } from "../../../../testing/sweep-faults.ts";
 import { openTestRepository } from "../../../../testing/test-repository.ts";
 import { noWait, signal, TestMachine } from "../../../../testing/vault-probe.ts";
@@ -181,24 +182,14 @@ test("prune() may be cut short at any storage call: backups restore in full, and
 });
 
 test("the sweep finds a prune that removes packs before the new index is there", async () => {
-  const { objects } = await makeTemplate();
-  const early = async (storage: Storage): Promise<void> => {
-    const repo = await openTestRepository(storage);
-    const packs = await listObjects(repo, "data", signal);
-    await removeObjects(
-      repo,
-      "data",
-      packs.map(({ id }) => id),
-      signal,
-    );
-    for (const [name, bytes] of objects) {
-      if (name.startsWith("data/")) await storage.put(name, bytes, signal);
-    }
-  };
+  const { objects, kept } = await makeTemplate();
+  const expected = new Map([[kept, contentOf(second)]]);
   const sweep = sweepFaults({
     open: () => storageOf(objects),
-    scenario: early,
-    check: async ({ storage }) => void (await restoreAll(await openTestRepository(storage))),
+    scenario: async (storage) =>
+      void (await prune(await openTestRepository(packsRemovedBeforeIndex(storage)))),
+    check: async ({ storage }) =>
+      assert.deepEqual(await restoreAll(await openTestRepository(storage)), expected),
   });
   await assert.rejects(sweep, /The check failed after a fault/);
 });

@@ -33,6 +33,9 @@ import { previewIndex, type RepairPlace, repairIndex } from "./repair-index.ts";
 import { TreeRewriter } from "./rewrite-trees.ts";
 import { salvageBlobs } from "./salvage-blobs.ts";
 
+/** The field of a snapshot that a repair wrote: the name of the one whose place it takes. */
+const replacesField = "vertex_backup_replaces";
+
 /** Call under the exclusive lock. */
 export async function repairBackups(
   place: RepairPlace,
@@ -158,15 +161,14 @@ class BackupRepair {
     return replacements;
   }
 
-  /** Whether a run that was cut short has stored the new snapshot already. */
-  #isReplaced({ id, document }: StoredSnapshot, isAffected: (tree: ObjectId) => boolean): boolean {
-    const original = document.original ?? id;
+  /**
+   * Whether a run that was cut short has stored the new snapshot already. Nothing but our own mark says so:
+   * what restic rewrote of the same backup has its time and id too, and may lack what is whole here.
+   */
+  #isReplaced({ id }: StoredSnapshot, isAffected: (tree: ObjectId) => boolean): boolean {
     return this.#loaded.snapshots.some(
-      (other) =>
-        other.id !== id &&
-        other.document.original === original &&
-        other.document.time === document.time &&
-        !isAffected(other.document.tree),
+      ({ document }) =>
+        document.others?.get(replacesField) === JSON.stringify(id) && !isAffected(document.tree),
     );
   }
 
@@ -235,5 +237,6 @@ function rewritten(
 ): SnapshotDocument {
   const others = new Map(document.others);
   if (manifest !== undefined) others.set(manifestField, manifest);
+  others.set(replacesField, JSON.stringify(id));
   return { ...document, tree, original: document.original ?? id, others };
 }

@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { test } from "node:test";
 import { isBackupError } from "../../../../domain/error.ts";
 import type { ObjectId } from "../../../../format/restic/model.ts";
+import { encodeSnapshot } from "../../../../format/restic/snapshot.ts";
 import {
   contentOf,
   objectsOf,
@@ -18,7 +19,7 @@ import { noWait, signal, TestMachine } from "../../../../testing/vault-probe.ts"
 import type { Maintenance, RepairBackupsReport } from "../../../maintenance.ts";
 import { RepositoryKeyRing } from "../../key-ring.ts";
 import { loadIndex } from "../../load-index.ts";
-import { packName } from "../../objects.ts";
+import { packName, saveObject } from "../../objects.ts";
 import type { Repository } from "../../repository.ts";
 import { backupIds, loadSnapshots } from "../load-snapshots.ts";
 import { repositoryMaintenance } from "../repository-maintenance.ts";
@@ -182,6 +183,20 @@ test("repairBackups() cuts what is lost out of a file, and leaves every other fi
   });
   await assertSound(repo);
   assert.deepEqual((await repairBackups(repo)).rewritten, [], "nothing is left to repair");
+});
+
+test("repairBackups() does not take what restic rewrote of a backup for its own work", async () => {
+  const sample = await makeSample();
+  const { snapshots } = await loadSnapshots(sample.repo, signal);
+  const { document } = snapshots.find(({ id }) => id === sample.ids.apart) ?? assert.fail();
+  const { time, timeMs } = snapshots.find(({ id }) => id === sample.ids.two)?.document ?? assert.fail();
+  // As `restic rewrite --exclude` without --forget: the same backup, without most of its files.
+  const copy = encodeSnapshot({ ...document, time, timeMs, original: sample.ids.two, tags: ["rewrite"] });
+  await saveObject(sample.repo, "snapshots", copy, signal);
+  const objects = new Map(await objectsOf(sample.repo.storage));
+  const repo = await openCopy(await withDamagedBlob({ ...sample, objects }, "zee "));
+  await repairBackups(repo);
+  assert.deepEqual((await restoredById(repo))[sample.ids.two], contentOf(one));
 });
 
 test("repairBackups() forgets damaged blobs, so that the next backup stores them again", async () => {
