@@ -11,6 +11,9 @@ import { boundedMap } from "../../bounded-map.ts";
 import { listObjects, loadObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 
+/** The field of a snapshot that a repair wrote: the name of the one whose place it takes. */
+export const replacesField = "vertex_backup_replaces";
+
 export interface StoredSnapshot {
   /** Name of its file. */
   readonly id: ObjectId;
@@ -48,17 +51,24 @@ export async function loadSnapshots(repo: Repository, signal: AbortSignal): Prom
 
 /**
  * The id a backup is known by: of the snapshot it was first, however often it was rewritten; unless
- * another snapshot has that id already.
+ * another snapshot has that id already. Of several that were made of one that is gone it is what a
+ * repair put in its place, else the newest.
  */
 export function backupIds(snapshots: readonly StoredSnapshot[]): ReadonlyMap<ObjectId, string> {
   const taken = new Set(
     snapshots.filter(({ document }) => document.original === undefined).map(({ id }) => id),
   );
   const all = new Set(snapshots.map(({ id }) => id));
+  const repaired = new Map<string, ObjectId>();
+  for (const { id, document } of snapshots) {
+    if (document.original !== undefined && document.others?.has(replacesField) === true)
+      repaired.set(document.original, id);
+  }
   const ids = new Map<ObjectId, string>();
   for (const { id, document } of snapshots) {
     const wanted = document.original ?? id;
-    const isFree = wanted === id || (!all.has(wanted) && !taken.has(wanted));
+    const isOthers = all.has(wanted) || taken.has(wanted) || (repaired.get(wanted) ?? id) !== id;
+    const isFree = wanted === id || !isOthers;
     ids.set(id, isFree ? wanted : id);
     taken.add(ids.get(id) ?? id);
   }

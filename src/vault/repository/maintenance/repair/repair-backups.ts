@@ -22,7 +22,13 @@ import { type FoundLosses, findLosses } from "../check/find-losses.ts";
 import { addLosses, findLostPaths, type Loss } from "../check/name-losses.ts";
 import { readPacks } from "../check/read-packs.ts";
 import { DamageList } from "../damage-list.ts";
-import { backupIds, type LoadedSnapshots, loadSnapshots, type StoredSnapshot } from "../load-snapshots.ts";
+import {
+  backupIds,
+  type LoadedSnapshots,
+  loadSnapshots,
+  replacesField,
+  type StoredSnapshot,
+} from "../load-snapshots.ts";
 import { packBytes } from "../pack-bytes.ts";
 import { PackWriter } from "../pack-writer.ts";
 import { ProgressMeter } from "../progress-meter.ts";
@@ -32,9 +38,6 @@ import { markManifest } from "./mark-manifest.ts";
 import { previewIndex, type RepairPlace, repairIndex } from "./repair-index.ts";
 import { TreeRewriter } from "./rewrite-trees.ts";
 import { salvageBlobs } from "./salvage-blobs.ts";
-
-/** The field of a snapshot that a repair wrote: the name of the one whose place it takes. */
-const replacesField = "vertex_backup_replaces";
 
 /** Call under the exclusive lock. */
 export async function repairBackups(
