@@ -49,6 +49,8 @@ export interface RepositorySweepOptions {
   readonly sabotage?: Sabotage;
   /** As `FaultSweep.every`. */
   readonly every?: number;
+  /** As `FaultSweep.spare`: how many packs a run makes is left to chance. */
+  readonly spare?: number;
 }
 
 /** Sweeps over making one backup. The laws are checked after each interruption; throws where one is broken. */
@@ -119,9 +121,10 @@ interface Scene extends RepositorySweepOptions {
 async function sweep(scene: Scene): Promise<SweepResult> {
   return await withTemplate(async (template) => {
     const machines = { current: new TestMachine() };
-    const { every = 1, sabotage = (one) => one } = scene;
+    const { every = 1, spare = 0, sabotage = (one) => one } = scene;
     return await sweepFaults({
       every,
+      spare,
       open: async () => {
         machines.current = new TestMachine();
         return await openWith(template.objects);

@@ -26,6 +26,8 @@ export interface FaultSweep {
   readonly check: (wreck: Wreck) => Promise<void>;
   /** Try only every so many-eth interruption, where all of them take long; odd, so that it meets every mode. */
   readonly every?: number;
+  /** Further calls tried of each operation, where a scenario makes now more of them and now fewer. */
+  readonly spare?: number;
 }
 
 export interface SweepResult {
@@ -64,14 +66,14 @@ async function planFaults(sweep: FaultSweep): Promise<readonly Fault[]> {
   const clean = new FaultyStorage(storage);
   await sweep.scenario(clean);
   const faults: Fault[] = [];
+  const { every = 1, spare = 0 } = sweep;
   for (const operation of storageOperations) {
-    for (let nth = 1; nth <= clean.callsOf(operation); nth++) {
+    for (let nth = 1; nth <= clean.callsOf(operation) + spare; nth++) {
       for (const mode of faultModesOf(operation)) {
         for (const crash of [false, true]) faults.push({ operation, nth, mode, crash });
       }
     }
   }
-  const { every = 1 } = sweep;
   return faults.filter((_, i) => i % every === 0);
 }
 

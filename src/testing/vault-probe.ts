@@ -129,7 +129,8 @@ export async function makeFiles(folder: string, version: number): Promise<readon
   return entries;
 }
 
-async function describeEntry(root: string, path: string): Promise<Entry> {
+/** The entry of what lies at `path` of a folder that stands for the root `files`. */
+export async function describeEntry(root: string, path: string): Promise<Entry> {
   const full = join(root, path);
   const stats = await lstat(full, { bigint: true });
   const kind = stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "symlink" : "file";

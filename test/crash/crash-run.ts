@@ -11,7 +11,7 @@ import { isBackupError } from "../../src/domain/error.ts";
 import type { VaultFormat } from "../../src/vault/vault.ts";
 import { checkState, writeGeneration } from "./app-state.ts";
 import type { Verb } from "./config.ts";
-import { runAndKill } from "./kill-process.ts";
+import { type KillMoment, runAndKill } from "./kill-process.ts";
 import { checkWithRestic, openCheapVault } from "./repository-place.ts";
 import { VaultLedger } from "./vault-ledger.ts";
 
@@ -45,7 +45,8 @@ export class CrashRun {
   readonly #library: string;
   readonly #random: () => number;
   readonly #kills = new Map<string, number>();
-  readonly #durationsMs = new Map<Verb, number>();
+  /** What each operation took last that was let through. */
+  readonly #durationsMs = new Map<Verb, Readonly<Record<KillMoment["from"], number>>>();
   readonly #losses: string[] = [];
   readonly #calibrations: Verb[];
   /** The vault that everything is done to. */
@@ -97,12 +98,12 @@ export class CrashRun {
       other: (verb === "copy in" ? this.#archives : this.#copies).vault,
       reference: this.#pick(this.#main.ids) ?? "latest",
     };
-    const killAfterMs = this.#random() * (this.#durationsMs.get(verb) ?? 0) * 1.1;
-    const end = await runAndKill(this.#library, job, calibration === undefined ? killAfterMs : undefined);
+    const moment = calibration === undefined ? this.#someMoment(verb) : undefined;
+    const end = await runAndKill(this.#library, job, moment);
     const phase = end.killedIn;
     if (phase === undefined) {
       this.#completed++;
-      this.#durationsMs.set(verb, end.tookMs);
+      this.#durationsMs.set(verb, { start: end.tookMs, work: end.workedMs });
     } else this.#kills.set(`${verb}: ${phase}`, (this.#kills.get(`${verb}: ${phase}`) ?? 0) + 1);
     try {
       if (verb === "passwd") await this.#findPassword(newPassword, phase === undefined);
@@ -152,9 +153,15 @@ export class CrashRun {
   }
 
   #nextVerb(): Verb {
-    if (this.#main.size < 3) return "create";
-    if (this.#main.size >= listedMax) return "rotate";
+    if (this.#main.counted < 3) return "create";
+    if (this.#main.counted >= listedMax) return "rotate";
     return this.#pick(verbsOf[this.#format]) ?? "create";
+  }
+
+  #someMoment(verb: Verb): KillMoment {
+    const from = this.#random() < 0.4 ? "start" : "work";
+    const typicalMs = this.#durationsMs.get(verb)?.[from] ?? 0;
+    return { from, afterMs: this.#random() * typicalMs * 1.1 };
   }
 
   /** After a change of passwords one of both opens the vault; the old one no more, once it was through. */
@@ -203,7 +210,7 @@ export class CrashRun {
   async #checkCopies(): Promise<void> {
     await using manager = this.#copies.manager();
     await this.#copies.check(manager, false, this.#pick(this.#copies.ids));
-    if (this.#copies.size < copiesMax) return;
+    if (this.#copies.counted < copiesMax) return;
     await manager.rotateBackups({ rules: { last: 3 } });
     await this.#copies.check(manager, true, undefined);
   }

@@ -38,8 +38,9 @@ export class VaultLedger {
     return this.#vault;
   }
 
-  get size(): number {
-    return this.#known.size;
+  /** How many backups there are that rotation counts. */
+  get counted(): number {
+    return this.#countedBackups().length;
   }
 
   get ids(): readonly string[] {
@@ -94,9 +95,13 @@ export class VaultLedger {
 
   /** Those that rotation may remove: it keeps the newest, and never touches safety backups. */
   #beyondRotation(): ReadonlySet<string> {
-    const counted = [...this.#known.values()].map(({ backup }) => backup).filter(({ safety }) => !safety);
+    const counted = this.#countedBackups();
     counted.sort((a, b) => b.startedAtMs - a.startedAtMs || (a.id < b.id ? 1 : -1));
     return new Set(counted.slice(kept).map(({ id }) => id));
+  }
+
+  #countedBackups(): Backup[] {
+    return [...this.#known.values()].map(({ backup }) => backup).filter(({ safety }) => !safety);
   }
 }
 
