@@ -81,3 +81,14 @@ export function isAbort(error: unknown): boolean {
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/**
+ * The text of anything that was thrown, to be put behind a path. Of a system error that is its
+ * code and what it means, without the call and the path that its own text ends in.
+ */
+export function reasonText(error: unknown): string {
+  const text = errorText(error);
+  const { syscall } = (error ?? {}) as { readonly syscall?: unknown };
+  const end = typeof syscall === "string" ? text.indexOf(`, ${syscall}`) : -1;
+  return end < 0 ? text : text.slice(0, end);
+}

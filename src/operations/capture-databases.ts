@@ -5,7 +5,7 @@
  */
 
 import type { DatabaseCheck } from "../domain/backup.ts";
-import { byteStringFromText } from "../domain/byte-string.ts";
+import { byteStringFromText, byteStringToDisplay } from "../domain/byte-string.ts";
 import type { CapturedImage } from "../source/capture/capture.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
@@ -81,7 +81,9 @@ async function captureOne(
   if (outcome.outcome === "refused") {
     log.problem({ kind: "unreadable", path: database.path, message: outcome.message });
     const isMissing = outcome.reason === "missing";
-    const refusal = isMissing ? "is missing" : `could not be captured: ${outcome.message}`;
+    // It is named already where this is said.
+    const reason = outcome.message.replace(`Cannot capture ${byteStringToDisplay(path)}: `, "");
+    const refusal = isMissing ? "is missing" : `could not be captured: ${reason}`;
     return { database, image: undefined, refusal, empty: false };
   }
   for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);

@@ -25,9 +25,9 @@ export async function gatherFacts(
     if (image === undefined) missing.push(`${display} ${refusal}`);
     else if (isEmpty && databaseHadContent(last, database.name)) empty.push(display);
   }
-  for (const { folder, missing: isMissing, files } of seen.folders) {
+  for (const { folder, refusal, files } of seen.folders) {
     const display = `folder ${folder.path}`;
-    if (isMissing) missing.push(`${display} is missing or cannot be read`);
+    if (refusal !== "") missing.push(`${display} ${refusal}`);
     else if (files === 0 && (await folderHadContent(context, last, folder.name, signal))) empty.push(display);
   }
   const databases = seen.databases.flatMap(({ image }) =>

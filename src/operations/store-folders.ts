@@ -25,8 +25,8 @@ import type { ScanProgress } from "./scan-progress.ts";
 /** A folder and what the walk saw of it. */
 export interface StoredFolder {
   readonly folder: FolderSource;
-  /** Could it not be read at all? */
-  readonly missing: boolean;
+  /** Why it could not be read at all, as a clause; empty where it could. */
+  readonly refusal: string;
   /** Files and links met. */
   readonly files: number;
 }
@@ -96,9 +96,9 @@ async function storeFolder(
     // The walk throws this for the folder itself only; what lies inside is reported and passed over.
     if (!isBackupError(error, "source-unavailable") || files > 0) throw error;
     report({ kind: "unreadable", path, message: error.message });
-    return { folder, missing: true, files };
+    return { folder, refusal: String(error.details["refusal"] ?? error.message), files };
   }
-  return { folder, missing: false, files };
+  return { folder, refusal: "", files };
 }
 
 function foundCapture({

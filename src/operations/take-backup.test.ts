@@ -104,7 +104,12 @@ test("the first backup of paths that are not there is refused, and of some that 
   ];
   await using manager = createBackupManager({ ...app.configuration, sources });
   const refused = manager.createBackup({ source: "misspelt" });
-  await assert.rejects(refused, (error) => isBackupError(error, "source-unavailable"));
+  await assert.rejects(
+    refused,
+    (error) =>
+      isBackupError(error, "source-unavailable") &&
+      error.message === `Cannot back up misspelt: folder ${none} is missing`,
+  );
   const { backup } = await manager.createBackup({ source: "half" });
   assert.deepEqual([backup.state, backup.databases.length], ["suspect", 1]);
 });
@@ -125,6 +130,21 @@ test("a backup of what another host has backed up last under the same name says 
     /^The last backup of shop, storage_\S+, was made on alpha, and this one on beta/,
   );
   assert.equal(await warningsOn("beta", "storage"), "");
+});
+
+test("a source that cannot be read is refused with the reason of each part of it", async () => {
+  await using app = createLiveApp();
+  const folder = join(app.directory, "folder.db");
+  mkdirSync(folder);
+  const sources = [{ name: "mixed-up", databases: [folder, "/dev/null"], storage: [app.database] }];
+  await using manager = createBackupManager({ ...app.configuration, sources });
+  const error: unknown = await manager.createBackup().catch((failure: unknown) => failure);
+  assert.ok(isBackupError(error, "source-unavailable"));
+  assert.deepEqual(error.message.replace("Cannot back up mixed-up: ", "").split("; "), [
+    `database ${folder} could not be captured: Not a regular file`,
+    "database /dev/null could not be captured: Not a regular file",
+    `folder ${app.database} cannot be read: it is no folder`,
+  ]);
 });
 
 test("a full backup names the files that rows name and the backup lacks (J2)", async () => {

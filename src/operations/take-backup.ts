@@ -7,7 +7,7 @@
 
 import type { Backup, BackupType } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
-import { lastTrusted, otherHostWarning, suspectReason } from "../domain/guard.ts";
+import { lastTrusted, otherHostWarning, type SourceFacts, suspectReason } from "../domain/guard.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { ReferenceCheck } from "../source/folder/reference-check.ts";
 import type { BackupWriter } from "../vault/vault.ts";
@@ -77,8 +77,8 @@ export async function takeBackup(
   run.defer(() => writer.abort());
   const seen = await storeSource(context, job, { writer, capturer, images, parent, log, scan }, signal);
   const last = lastTrusted(earlier, job.source.name, job.type);
-  refuseIfNothing(job, seen, last);
   const facts = await gatherFacts(context, seen, last, signal);
+  refuseIfNothing(job, seen, facts, last);
   const elsewhere = otherHostWarning(facts.paths, { host, source: job.source.name }, last);
   if (elsewhere !== "" && !job.safety) log.warning(elsewhere);
   return await writer.finish(
@@ -177,20 +177,18 @@ function parentOf(earlier: readonly Backup[], job: BackupJob): Backup | undefine
 }
 
 /** The first backup of what is not there protects nothing: most likely a path is misspelt. */
-function refuseIfNothing(job: BackupJob, seen: SeenSource, last: Backup | undefined): void {
+function refuseIfNothing(
+  job: BackupJob,
+  seen: SeenSource,
+  { missing }: SourceFacts,
+  last: Backup | undefined,
+): void {
   if (last !== undefined) return;
   const isThere =
-    seen.databases.some(({ image }) => image !== undefined) || seen.folders.some(({ missing }) => !missing);
+    seen.databases.some(({ image }) => image !== undefined) ||
+    seen.folders.some(({ refusal }) => refusal === "");
   if (isThere) return;
-  const paths = [
-    ...seen.databases.map(({ database }) => database.path),
-    ...seen.folders.map(({ folder }) => folder.path),
-  ];
-  throw new BackupError(
-    "source-unavailable",
-    `Cannot back up ${job.source.name}: ${paths.join(", ")} cannot be read`,
-    {
-      hint: "Check that the paths are right and that this user may read them.",
-    },
-  );
+  throw new BackupError("source-unavailable", `Cannot back up ${job.source.name}: ${missing.join("; ")}`, {
+    hint: "Check that the paths are right, that their disks are mounted and that this user may read them.",
+  });
 }

@@ -11,7 +11,7 @@ import { closeSync, constants, fstatSync, open, openSync, read, readlinkSync, re
 import type { ByteString } from "../domain/byte-string.ts";
 import { byteStringFromText, byteStringToPath } from "../domain/byte-string.ts";
 import type { Entry, EntryContent } from "../domain/entry.ts";
-import { BackupError } from "../domain/error.ts";
+import { BackupError, reasonText } from "../domain/error.ts";
 import type { EntryFacts } from "../format/archive/contents-line.ts";
 
 /** O_NOFOLLOW: a link planted since the walk is not followed. O_NONBLOCK: a pipe planted since does not hang the open. */
@@ -220,5 +220,5 @@ function sourceError(error: unknown): Error {
     );
   }
   if (code === "") return new BackupError("bug", "Cannot read a file: unexpected failure", { cause: error });
-  return new SourceFileError("unreadable", `It cannot be read: ${code}`, error);
+  return new SourceFileError("unreadable", `It cannot be read: ${reasonText(error)}`, error);
 }

@@ -175,6 +175,17 @@ test("a backup that somebody should look at ends with 3, says so also with -q, a
   assert.equal((await sandbox.run("confirm latest")).code, 2);
 });
 
+test("what keeps rotation from its work is said once, with -q and -v too", async () => {
+  using sandbox = new CliSandbox();
+  await sandbox.run("create");
+  rmSync("uploads/2024", { recursive: true });
+  for (const line of ["create", "create -q", "create -v"]) {
+    const { out, err } = await sandbox.run(line);
+    const held = `${out}${err}`.match(/No full backup of app is removed until/g) ?? [];
+    assert.equal(held.length, 1, `${line}: ${out}${err}`);
+  }
+});
+
 test("damage ends verify with 13 and names the file", async () => {
   using sandbox = new CliSandbox();
   await sandbox.run("create");

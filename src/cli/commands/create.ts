@@ -129,6 +129,13 @@ function outcomeLines(
     return errorLines({ ...report, message: `${outcome.source}: ${report.message}` }, palette);
   }
   const shown = context.progress.shownWarnings;
-  const warnings = outcome.result.warnings.filter((warning) => !shown.has(warning));
-  return renderCreated({ ...outcome.result, warnings }, vault, context.options.verbose === true, palette);
+  // What keeps rotation from its work is a warning of the run, and stands with the rotation: once is enough.
+  const { rotation } = outcome.result;
+  const warnings = outcome.result.warnings.filter(
+    (warning) => !shown.has(warning) && rotation?.held.includes(warning) !== true,
+  );
+  const held = rotation?.held.filter((text) => context.options.quiet === true || !shown.has(text)) ?? [];
+  const told = rotation === undefined ? {} : { rotation: { ...rotation, held } };
+  const result = { ...outcome.result, ...told, warnings };
+  return renderCreated(result, vault, context.options.verbose === true, palette);
 }

@@ -8,7 +8,7 @@
 
 import type { ByteString } from "../../domain/byte-string.ts";
 import type { Clock } from "../../domain/clock.ts";
-import { BackupError, errorText } from "../../domain/error.ts";
+import { BackupError, errorText, reasonText } from "../../domain/error.ts";
 import type { CaptureMethod, CaptureRefusal, CaptureRequest } from "./capture.ts";
 import type { LiveFiles } from "./capture-files.ts";
 import { isBusy, isDamage, resultCode, sqliteCode } from "./capture-sqlite.ts";
@@ -72,7 +72,7 @@ export function attemptFromError(error: unknown): Attempt {
 
 function attemptFromSystemError(error: unknown): Attempt {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const message = errorText(error);
+  const message = reasonText(error);
   if (code === "ENOSPC" || code === "EDQUOT") throw outOfSpace(error);
   if (code === "ENOENT" || code === "ELOOP") {
     return { result: "again", reason: "unreadable", message, hotJournal: false };

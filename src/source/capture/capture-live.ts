@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asByteString, byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
 import type { Clock } from "../../domain/clock.ts";
 import type { CaptureOutcome, CaptureRefusal, CaptureRequest } from "./capture.ts";
+import { reasonText } from "../../domain/error.ts";
 import { type Attempt, attemptFromError, type CaptureContext, type Made } from "./capture-attempt.ts";
 import { removeImage } from "./capture-image.ts";
 import { lookAt, readStart, sameFile, syncFolder } from "./capture-files.ts";
@@ -114,7 +115,7 @@ function resolve(
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";
     const missing = code === "ENOENT" || code === "ENOTDIR";
-    return refuse(request, missing ? "missing" : "unreadable", missing ? "No such file" : String(code));
+    return refuse(request, missing ? "missing" : "unreadable", missing ? "No such file" : reasonText(error));
   }
 }
 
@@ -168,7 +169,7 @@ async function conclude(
     return await finish(context, await captureRaw(context, attempt.message), complete);
   } catch (error) {
     const failed = attemptFromError(error);
-    return refuse(request, "reason" in failed ? failed.reason : "unreadable", String(error));
+    return refuse(request, "reason" in failed ? failed.reason : "unreadable", reasonText(error));
   }
 }
 

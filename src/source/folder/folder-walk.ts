@@ -8,7 +8,7 @@
 import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import { asByteString, type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
 import type { Entry } from "../../domain/entry.ts";
-import { BackupError, errorText } from "../../domain/error.ts";
+import { BackupError, reasonText } from "../../domain/error.ts";
 import { cacheTagName, isCacheDirectory } from "./cache-tag.ts";
 import { isLargeDirectory, type NameSource, namesFromSorted, readNames } from "./directory-names.ts";
 import {
@@ -113,7 +113,7 @@ export class FolderWalk {
   reportUnreadable(error: unknown): void {
     const { path } = this.#entering;
     if (isGone(error)) this.#problem("vanished", path, "Deleted while the folder was walked");
-    else this.#problem("unreadable", path, `Cannot read: ${errorText(error)}`);
+    else this.#problem("unreadable", path, `Cannot read: ${reasonText(error)}`);
   }
 
   #describe(batch: Entry[], found: Found): WalkStep {
@@ -146,7 +146,7 @@ export class FolderWalk {
       batch.push({ ...this.#attributes(path, stats, "symlink"), sizeBytes: 0, linkTarget });
     } catch (error) {
       if (isGone(error)) this.#problem("vanished", path, "Deleted while the folder was walked");
-      else this.#problem("unreadable", path, `Cannot read link: ${errorText(error)}`);
+      else this.#problem("unreadable", path, `Cannot read link: ${reasonText(error)}`);
     }
   }
 
@@ -215,7 +215,7 @@ export class FolderWalk {
       }
       return stats;
     } catch (error) {
-      this.#problem("unreadable", path, `Cannot read: ${errorText(error)}`);
+      this.#problem("unreadable", path, `Cannot read: ${reasonText(error)}`);
       return undefined;
     }
   }

@@ -32,8 +32,8 @@ export async function* walkFolderAside(
       yield unpackEntries(message.columns, options.root.name, message.directory);
       thread.askForMore();
     } else {
-      const { errorKind, message: text, hint } = message;
-      throw new BackupError(errorKind, text, hint === undefined ? {} : { hint });
+      const { errorKind, message: text, hint, details } = message;
+      throw new BackupError(errorKind, text, { details, ...(hint === undefined ? {} : { hint }) });
     }
   }
 }

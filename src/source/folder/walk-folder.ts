@@ -10,7 +10,7 @@ import { lstatSync, realpathSync, statSync } from "node:fs";
 import type { Problem } from "../../domain/backup.ts";
 import { type ByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import type { Entry, EntryRoot } from "../../domain/entry.ts";
-import { BackupError, errorText } from "../../domain/error.ts";
+import { BackupError, reasonText } from "../../domain/error.ts";
 import { Breather } from "./breather.ts";
 import { isLargeDirectory, type NameSource, readManyNames, readNames } from "./directory-names.ts";
 import { FolderWalk, type WalkStep } from "./folder-walk.ts";
@@ -96,9 +96,9 @@ export function realDirectory(root: EntryRoot): ByteString {
     const real = realpathSync(root.path, { encoding: "buffer" }).toString("latin1") as ByteString;
     if (statSync(root.path).isDirectory()) return real;
   } catch (cause) {
-    throw unavailable(root, errorText(cause), cause);
+    throw unavailable(root, reasonText(cause), cause);
   }
-  throw unavailable(root, "not a folder", undefined);
+  throw unavailable(root, "it is no folder", undefined);
 }
 
 async function readRoot(
@@ -112,13 +112,17 @@ async function readRoot(
     return large ? await readManyNames(directory, breather, signal) : readNames(directory);
   } catch (cause) {
     signal.throwIfAborted();
-    throw unavailable(root, errorText(cause), cause);
+    throw unavailable(root, reasonText(cause), cause);
   }
 }
 
-function unavailable(root: EntryRoot, state: string, cause: unknown): BackupError {
+function unavailable(root: EntryRoot, reason: string, cause: unknown): BackupError {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  const isMissing = code === "ENOENT" || code === "ENOTDIR";
+  const state = isMissing ? "it is missing" : reason;
   return new BackupError("source-unavailable", `Cannot read folder ${root.path}: ${state}`, {
     cause,
+    details: { refusal: isMissing ? "is missing" : `cannot be read: ${reason}` },
     hint: "Check that the folder exists, that its disk is mounted, and that this user may read it.",
   });
 }

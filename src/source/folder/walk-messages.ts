@@ -6,7 +6,7 @@
 
 import type { Problem } from "../../domain/backup.ts";
 import type { ByteString } from "../../domain/byte-string.ts";
-import type { ErrorKind } from "../../domain/error.ts";
+import type { BackupError, ErrorKind } from "../../domain/error.ts";
 import type { EntryColumns } from "./entry-columns.ts";
 
 /** To the program. `batch` counts against the batches that may be under way; problems come in between, in order. */
@@ -19,6 +19,7 @@ export type FromWalk =
       readonly errorKind: ErrorKind;
       readonly message: string;
       readonly hint: string | undefined;
+      readonly details: BackupError["details"];
     };
 
 /** To the thread: one more batch may be sent. */

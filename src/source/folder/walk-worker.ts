@@ -49,6 +49,7 @@ try {
     errorKind: known ? error.kind : "bug",
     message: errorText(error),
     hint: known ? error.hint : undefined,
+    details: known ? error.details : {},
   });
 } finally {
   parentPort?.close();

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { reasonText } from "./error.ts";
+
+test("reasonText() gives the code of a system error and what it means, without its call and path", () => {
+  const error = (message: string, syscall: string): Error => Object.assign(new Error(message), { syscall });
+  assert.equal(
+    reasonText(error("EACCES: permission denied, open '/srv/a, open b'", "open")),
+    "EACCES: permission denied",
+  );
+  assert.equal(reasonText(error("EIO: i/o error, read", "read")), "EIO: i/o error");
+  assert.equal(reasonText(new Error("disk I/O error, read")), "disk I/O error, read");
+  assert.equal(reasonText("a text"), "a text");
+});
