@@ -38,7 +38,7 @@ export interface AcquireOptions extends LockOptions {
 const leftBehind = new WeakMap<Storage, ObjectId[]>();
 
 /**
- * A lock beside other shared ones, or the only one. Passes over locks whose owners are gone, which stay.
+ * A lock beside other shared ones, or the only one. Locks in the way whose owners are gone are removed.
  *
  * @throws {BackupError} `locked` after waiting `lockWaitMs`
  */
@@ -87,7 +87,10 @@ async function tryLock(
     const others = locks.filter(({ id }) => !lock.ids.includes(id));
     // Our own file's time is the storage's now.
     const holders = conflicts(repo, others, options, own.modifiedAtMs);
-    if (holders.length === 0) return { lock, holders };
+    if (holders.length === 0) {
+      await breakLocks(repo, others, options, signal);
+      return { lock, holders };
+    }
     await lock.release();
     return { lock: undefined, holders };
   } catch (error) {
@@ -96,17 +99,33 @@ async function tryLock(
   }
 }
 
-/** Those that cannot be beside a lock of ours. One that cannot be read may be anything. */
+/** Those that cannot be beside a lock of ours, and whose owners may be at work. */
 function conflicts(
   repo: Repository,
   locks: readonly StoredLock[],
   options: AcquireOptions,
   nowMs: number,
 ): readonly StoredLock[] {
-  return locks.filter((lock) => {
-    const canBeBeside = !options.exclusive && lock.document?.exclusive === false;
-    return !canBeBeside && !isLockGone(lock, repo.machine, nowMs);
-  });
+  return locks.filter((lock) => !canBeBeside(lock, options) && !isLockGone(lock, repo.machine, nowMs));
+}
+
+/** One that cannot be read may be anything. */
+function canBeBeside({ document }: StoredLock, { exclusive }: AcquireOptions): boolean {
+  return !exclusive && document?.exclusive === false;
+}
+
+/**
+ * I7: an owner that was only paused, with a virtual machine whose clocks stood still, knows nothing of its
+ * silence when it goes on. It asks for its lock, and must not find it.
+ */
+async function breakLocks(
+  repo: Repository,
+  locks: readonly StoredLock[],
+  options: AcquireOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const inTheWay = locks.filter((lock) => !canBeBeside(lock, options)).map(({ id }) => id);
+  await removeObjects(repo, "locks", inTheWay, signal);
 }
 
 async function pause(wait: LockWait, holders: readonly StoredLock[], signal: AbortSignal): Promise<void> {

@@ -121,16 +121,40 @@ test("acquireLock() stops waiting with the abort itself, and leaves no lock", as
   assert.deepEqual(await lockIds(repo), []);
 });
 
-test("acquireLock() passes over a lock whose process is provably gone, at once", async () => {
+test("acquireLock() breaks a lock in its way whose process is provably gone, at once", async () => {
   const { as, machines } = await openScene();
   await acquireLock(as(666), exclusive, signal);
   await rejectsWith(acquireLock(as(1), shared, signal), "locked");
   machines.kill(666);
   await (await acquireLock(as(1), shared, signal)).release();
-  await (await acquireLock(as(1), exclusive, signal)).release();
-  assert.equal((await lockIds(as(1))).length, 1, "passing over removes nothing");
+  assert.deepEqual(await lockIds(as(1)), []);
+});
+
+test("acquireLock() leaves locks alone that are not in its way; cleanLocks() removes those of the dead", async () => {
+  const { as, machines } = await openScene();
+  await acquireLock(as(666), shared, signal);
+  machines.kill(666);
+  await (await acquireLock(as(1), shared, signal)).release();
+  assert.equal((await lockIds(as(1))).length, 1);
   assert.equal(await cleanLocks(as(1), signal), 1);
   assert.deepEqual(await lockIds(as(1)), []);
+});
+
+test("a run that was paused with its clocks finds that others have passed over its lock", async () => {
+  for (const [paused, others] of [
+    [shared, exclusive],
+    [exclusive, shared],
+  ] as const) {
+    const { as, clock } = await openScene();
+    const far = { host: "far", bootId: "other", pid: 1, pidNamespace: "x", startedTicks: "1" };
+    const still = { now: () => noonMs, elapsed: () => noonMs };
+    const machine = { owner: far, startTicksOf: () => undefined };
+    const held = await acquireLock({ ...as(1), clock: still, machine }, paused, signal);
+    clock.ms += 31 * minuteMs;
+    await (await acquireLock(as(1), others, signal)).release();
+    await rejectsWith(held.assertHeld(signal), "locked");
+    assert.equal(held.lost.aborted, true);
+  }
 });
 
 test("acquireLock() takes an owner on another machine for gone after 30 minutes of silence, not before", async () => {
@@ -142,7 +166,6 @@ test("acquireLock() takes an owner on another machine for gone after 30 minutes 
   await rejectsWith(acquireLock(as(1), exclusive, signal), "locked");
   assert.equal(await cleanLocks(as(1), signal), 0);
   clock.ms += 2 * minuteMs;
-  await (await acquireLock(as(1), exclusive, signal)).release();
   assert.equal(await cleanLocks(as(1), signal), 1);
 });
 
@@ -166,7 +189,7 @@ test("a lock of restic whose process is missing counts as stale to who asks, and
   assert.equal(await cleanLocks(as(1), signal), 0);
   clock.ms += 8 * minuteMs;
   await (await acquireLock(as(1), exclusive, signal)).release();
-  assert.equal(await cleanLocks(as(1), signal), 1);
+  assert.deepEqual(await lockIds(as(1)), []);
   await resticLock(as(1), { hostname: "elsewhere" });
   const other = await resticLock(as(1), { pid: 1 });
   const dead = await resticLock(as(1), { exclusive: true });
@@ -201,8 +224,8 @@ test("acquireLock() takes a lock that is half written for anything, until it was
   const [listed] = await listLocks(as(1), signal);
   assert.deepEqual([listed?.exclusive, listed?.host, listed?.pid], [true, "", 0]);
   clock.ms += 31 * minuteMs;
-  await (await acquireLock(as(1), exclusive, signal)).release();
-  assert.equal((await removeStaleLocks(as(1), { all: false }, signal)).length, 1);
+  await (await acquireLock(as(1), shared, signal)).release();
+  assert.deepEqual(await lockIds(as(1)), []);
 });
 
 test("acquireLock() reads a lock again that was being written", async () => {
