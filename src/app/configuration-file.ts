@@ -9,7 +9,8 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { BackupError, errorText } from "../domain/error.ts";
+import { parseDuration } from "../domain/duration.ts";
+import { BackupError, errorText, isBackupError } from "../domain/error.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { GivenPassword } from "./password-choice.ts";
 import { localFolder } from "./vault-place.ts";
@@ -21,6 +22,9 @@ const keysHint = "docs/configuration.md lists every key of the file.";
 
 const path = z.string().min(1);
 const count = z.number().int().min(1);
+
+/** Looked at here, where the line is known, and again where it is used. */
+const duration = z.string().refine(isDuration, { error: "wanted a duration like 1y5m7d2h" });
 
 const database = z.union([path, z.strictObject({ path, name: z.string().optional() })], {
   error: "wanted a path, or path and name",
@@ -72,7 +76,7 @@ const document = z.strictObject({
       weekly: count.optional(),
       monthly: count.optional(),
       yearly: count.optional(),
-      within: z.string().optional(),
+      within: duration.optional(),
     })
     .optional(),
   state: path.optional(),
@@ -123,6 +127,16 @@ export function readConfigurationFile(file: string): FileConfiguration {
     ...(retention === undefined ? {} : { retention: withoutUndefined(retention) }),
     sources: (sources ?? []).map((given) => convertSource(given, base)),
   };
+}
+
+function isDuration(text: string): boolean {
+  try {
+    parseDuration(text);
+    return true;
+  } catch (error) {
+    if (isBackupError(error, "invalid-input")) return false;
+    throw error;
+  }
 }
 
 /** Aliases that multiply each other would fill the memory; the parser counts them. */

@@ -202,6 +202,8 @@ const refused: readonly [text: string, line: number, names: RegExp][] = [
   ["vault: b\nretention:\n  last: 3\n  dayly: 3\n", 4, /unknown key at retention.dayly/],
   ["retention:\n  last: 0\n", 2, /retention.last/],
   ["retention:\n  last: many\n", 2, /retention.last/],
+  ["retention:\n  last: 3\n  within: 30 days\n", 3, /wanted a duration like 1y5m7d2h at retention.within/],
+  ["retention:\n  within: 0d\n", 2, /retention.within/],
   [
     "sources:\n  - name: a\n    storage:\n      - path: x\n        exclud: [y]\n",
     5,
