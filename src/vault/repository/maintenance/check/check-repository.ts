@@ -109,7 +109,8 @@ class Check {
   }
 
   async #checkKeys(signal: AbortSignal): Promise<void> {
-    const { unreadable } = await loadKeys(this.#repo, signal);
+    const { keys, unreadable } = await loadKeys(this.#repo, signal);
+    if (keys.length === 0) this.#damages.add("keys", "there is no key that any password opens");
     for (const { id, error } of unreadable) this.#note(documentName("keys", id), error);
   }
 
