@@ -11,6 +11,7 @@ import { boxOverheadBytes } from "../../../format/restic/crypto-box.ts";
 import type { BlobType, ObjectId } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import type { Repository } from "../repository.ts";
+import type { AssertHeld } from "../save-index.ts";
 import { defaultLevel } from "./compress-blob.ts";
 import { WorkDoer } from "./do-work.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
@@ -26,8 +27,8 @@ const ownPacksInFlight = 2;
 export interface BlobStoreOptions {
   /** Of zstd, 1 to 9. */
   readonly level?: number | undefined;
-  /** Asked before an index is written; throws where nothing may be added any more (I7). */
-  readonly assertHeld?: (signal: AbortSignal) => Promise<void>;
+  /** Asked about each index; throws where nothing may be added any more (I7). Left out where nobody removes anything. */
+  readonly assertHeld?: AssertHeld;
 }
 
 export interface SavedBlob {
@@ -69,7 +70,7 @@ export class BlobStore {
   readonly #uploads: PackUploads;
   readonly #builders: Partial<Record<BlobType, PackBuilder>> = {};
   readonly #freeBuffers: ArrayBuffer[] = [];
-  /** Blobs of this thread that the index does not know yet. Data only while there are no other threads. */
+  /** Blobs of this thread whose packs are not durable, and so not in the index. Data only while there are no other threads. */
   readonly #fresh: Record<BlobType, Set<ObjectId>> = { data: new Set(), tree: new Set() };
   #known: SharedBlobSet | undefined;
   readonly #small = new SmallWork();
@@ -86,7 +87,8 @@ export class BlobStore {
     this.#index = index;
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#aborting.signal]);
-    this.#uploads = new PackUploads({ repo, index, assertHeld: options.assertHeld, signal: this.#signal });
+    const { assertHeld = () => Promise.resolve() } = options;
+    this.#uploads = new PackUploads({ repo, index, assertHeld, signal: this.#signal });
   }
 
   get added(): AddedBlobs {
@@ -203,6 +205,7 @@ export class BlobStore {
     this.#ownPacks++;
     try {
       await this.#uploads.put({ id: pack.id, blobs: pack.blobs, content: pack.bytes });
+      for (const { id, type } of pack.blobs) this.#fresh[type].delete(id);
       if (pack.bytes.buffer.byteLength === packBytes) this.#freeBuffers.push(pack.bytes.buffer);
     } catch (error) {
       this.fail(error);

@@ -7,12 +7,12 @@
  */
 
 import { BackupError, isBackupError } from "../../../domain/error.ts";
-import { encodeIndex } from "../../../format/restic/index-file.ts";
 import type { IndexedPack } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
-import { packName, saveObject } from "../objects.ts";
+import { packName } from "../objects.ts";
 import type { PreparedFile } from "../../../storage/storage.ts";
 import type { Repository } from "../repository.ts";
+import { type AssertHeld, saveIndexHeld } from "../save-index.ts";
 
 /** restic's own bound of an index file. */
 const indexBlobsMax = 50_000;
@@ -28,8 +28,8 @@ export interface PackUploadsOptions {
   readonly repo: Repository;
   /** Learns of every pack that is durable. */
   readonly index: BlobIndex;
-  /** Asked before an index is written; throws where nothing may be added any more. */
-  readonly assertHeld: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** Asked about each index; throws where nothing may be added any more. */
+  readonly assertHeld: AssertHeld;
   /** Ends all that is under way. */
   readonly signal: AbortSignal;
 }
@@ -104,10 +104,7 @@ export class PackUploads {
   async #saveIndex(packs: readonly IndexedPack[]): Promise<void> {
     if (packs.length === 0) return;
     const { repo, assertHeld, signal } = this.#options;
-    // I7: somebody who took this run for gone may have removed its packs.
-    await assertHeld?.(signal);
-    signal.throwIfAborted();
-    await saveObject(repo, "index", encodeIndex(packs), signal);
+    await saveIndexHeld(repo, packs, assertHeld, signal);
   }
 }
 

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { encodeIndex } from "../../../../format/restic/index-file.ts";
 import type { IndexedPack, ObjectId } from "../../../../format/restic/model.ts";
 import type { LoadedIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
-import { removeObjects, saveObject } from "../../objects.ts";
+import { removeObjects } from "../../objects.ts";
 import type { Repository } from "../../repository.ts";
+import { type AssertHeld, saveIndexHeld } from "../../save-index.ts";
 
 /** Blobs in one file, as restic has them. */
 const blobsPerFile = 50_000;
@@ -56,8 +56,7 @@ export async function rewriteIndex(
   );
   const oldIds = [...old, ...loaded.damaged].map(({ id }) => id);
   const moved = new Set(old.flatMap(({ packs }) => packs).filter((pack) => !forget.has(pack)));
-  await lock.assertHeld(signal);
-  await saveIndexFiles(repo, packsToList(loaded, moved, add), signal);
+  await saveIndexFiles(repo, packsToList(loaded, moved, add), (held) => lock.assertHeld(held), signal);
   await removeInSteps(place, "index", oldIds, signal);
 }
 
@@ -75,10 +74,11 @@ export async function removeInSteps(
   }
 }
 
-/** Writes packs into as many files as they need; none where there are none. */
+/** Writes packs into as many files as they need; none where there are none. @throws {BackupError} `locked` */
 export async function saveIndexFiles(
   repo: Repository,
   packs: Iterable<IndexedPack>,
+  assertHeld: AssertHeld,
   signal: AbortSignal,
 ): Promise<void> {
   let file: IndexedPack[] = [];
@@ -88,11 +88,11 @@ export async function saveIndexFiles(
     file.push(pack);
     blobs += pack.blobs.length;
     if (blobs < blobsPerFile) continue;
-    await saveObject(repo, "index", encodeIndex(file), signal);
+    await saveIndexHeld(repo, file, assertHeld, signal);
     file = [];
     blobs = 0;
   }
-  if (file.length > 0) await saveObject(repo, "index", encodeIndex(file), signal);
+  if (file.length > 0) await saveIndexHeld(repo, file, assertHeld, signal);
 }
 
 function* packsToList(

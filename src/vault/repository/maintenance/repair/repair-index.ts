@@ -157,8 +157,7 @@ async function replaceIndex(
   index: BlobIndex,
   signal: AbortSignal,
 ): Promise<void> {
-  await place.lock.assertHeld(signal);
-  await saveIndexFiles(place.repo, index.packs(), signal);
+  await saveIndexFiles(place.repo, index.packs(), (held) => place.lock.assertHeld(held), signal);
   const old = [...loaded.files, ...loaded.damaged].map(({ id }) => id);
   await removeInSteps(place, "index", old, signal);
 }
