@@ -147,7 +147,10 @@ export class StorePool {
     if (this.#staging === undefined) return;
     const { directory, prefix } = this.#staging;
     const names = await readdir(directory).catch(() => []);
-    for (const name of names) if (name.startsWith(prefix)) await rm(join(directory, name), { force: true });
+    for (const name of names.filter((one) => one.startsWith(prefix))) {
+      // On a disk that fails this fails too, and must not be what the run ends with.
+      await rm(join(directory, name), { force: true }).catch(() => undefined);
+    }
   }
 
   #isFull(): boolean {
