@@ -24,12 +24,15 @@ export interface LoadedSnapshots {
   /** Newest first. */
   readonly snapshots: readonly StoredSnapshot[];
   readonly damaged: readonly { readonly id: ObjectId; readonly error: BackupError }[];
+  /** Listed, and not there when they were read: somebody removed them meanwhile. */
+  readonly vanished: readonly ObjectId[];
 }
 
 /** Damage is a finding. Load them before the index: what they name is in it then. */
 export async function loadSnapshots(repo: Repository, signal: AbortSignal): Promise<LoadedSnapshots> {
   const snapshots: StoredSnapshot[] = [];
   const damaged: { id: ObjectId; error: BackupError }[] = [];
+  const vanished: ObjectId[] = [];
   const listed = await listObjects(repo, "snapshots", signal);
   await boundedMap(
     listed,
@@ -38,15 +41,15 @@ export async function loadSnapshots(repo: Repository, signal: AbortSignal): Prom
         snapshots.push({ id, document: parseSnapshot(await loadObject(repo, "snapshots", id, signal)) });
       } catch (error) {
         if (isBackupError(error, "damaged")) damaged.push({ id, error });
-        // One that was removed meanwhile needs nothing.
-        else if (!isBackupError(error, "not-found")) throw error;
+        else if (isBackupError(error, "not-found")) vanished.push(id);
+        else throw error;
       }
     },
     signal,
   );
   const byTime = (a: StoredSnapshot, b: StoredSnapshot): number =>
     b.document.timeMs - a.document.timeMs || (a.id < b.id ? -1 : 1);
-  return { snapshots: snapshots.sort(byTime), damaged };
+  return { snapshots: snapshots.sort(byTime), damaged, vanished };
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hash, randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { BackupError, isBackupError } from "../../../domain/error.ts";
 import { openLocalStorage } from "../../../storage/local-storage.ts";
 import { MemoryStorage } from "../../../storage/memory-storage.ts";
 import { readThisMachine } from "../../../storage/this-machine.ts";
-import type { Storage } from "../../../storage/storage.ts";
+import type { Storage, StorageContent } from "../../../storage/storage.ts";
 import { openTestRepository } from "../../../testing/test-repository.ts";
 import { signal } from "../../../testing/vault-probe.ts";
 import { BlobIndex } from "../blob-index.ts";
@@ -181,5 +181,30 @@ test("close() ends what is under way and leaves nothing in the staging folder", 
     await blobs.close();
     await assert.rejects(storing);
     assert.deepEqual(readdirSync(staging), []);
+  });
+});
+
+test("close() takes no harm from what it cannot remove", async () => {
+  await inFolder(async (folder) => {
+    const staging = join(folder, "staging");
+    mkdirSync(staging);
+    const inner = new MemoryStorage();
+    const repo = await openTestRepository(inner);
+    const failing: Storage = Object.assign(Object.create(inner), {
+      properties: { ...inner.properties, stagingDirectory: staging },
+      put: async (_: string, content: StorageContent) => {
+        // A folder is not removed as a file is.
+        if ("preparedFile" in content) mkdirSync(`${content.preparedFile}-folder`);
+        throw new BackupError("storage-unavailable", "Cannot store a pack: the disk fails");
+      },
+    });
+    const blobs = openBlobStore({ ...repo, storage: failing }, new BlobIndex(), {}, signal);
+    await blobs.run({
+      kind: "files",
+      paths: [byteStringFromText(makeFile(folder, "a", randomBytes(99)).path)],
+    });
+    await assert.rejects(blobs.flush(), (error) => isBackupError(error, "storage-unavailable"));
+    await blobs.close();
+    assert.equal(readdirSync(staging).length, 1);
   });
 });

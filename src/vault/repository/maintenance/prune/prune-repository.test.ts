@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isBackupError } from "../../../../domain/error.ts";
-import type { MemoryStorage } from "../../../../storage/memory-storage.ts";
-import type { Storage } from "../../../../storage/storage.ts";
+import { BackupError, isBackupError } from "../../../../domain/error.ts";
+import { MemoryStorage } from "../../../../storage/memory-storage.ts";
+import type { ByteRange, Storage } from "../../../../storage/storage.ts";
 import {
   contentOf,
   objectsOf,
@@ -140,6 +140,33 @@ test("prune() refuses before anything is removed where something needed is missi
     }
   }
   assert.ok(refused >= 8, `${refused} were refused`);
+});
+
+/** Does not find one object, the first time it is asked for it. */
+class ForgetfulStorage extends MemoryStorage {
+  forgotten: string | undefined;
+  override async *get(
+    name: string,
+    ...rest: [ByteRange | undefined, AbortSignal]
+  ): AsyncIterable<Uint8Array> {
+    if (name === this.forgotten) {
+      this.forgotten = undefined;
+      throw new BackupError("not-found", `Cannot read ${name}: it does not exist`);
+    }
+    yield* super.get(name, ...rest);
+  }
+}
+
+test("prune() does not believe that a backup is gone which it has seen listed", async () => {
+  const { objects, kept } = await makeTemplate();
+  const storage = new ForgetfulStorage();
+  for (const [name, bytes] of objects) await storage.put(name, bytes, signal);
+  const repo = await openTestRepository(storage);
+  storage.forgotten = `snapshots/${kept}`;
+  await assert.rejects(prune(repo), (error) => isBackupError(error, "storage-unavailable"));
+  assert.deepEqual(await objectsOf(storage), objects);
+  await prune(repo);
+  await assertSound(repo);
 });
 
 test("prune() waits for a backup that runs, and a lock that is lost ends it", async () => {

@@ -69,12 +69,22 @@ function hasWork(plan: PackPlan, loaded: LoadedIndex): boolean {
 
 /** The trees of all snapshots. One that cannot be read may need anything. */
 async function rootTrees(repo: Repository, signal: AbortSignal): Promise<readonly ObjectId[]> {
-  const { snapshots, damaged } = await loadSnapshots(repo, signal);
+  const { snapshots, damaged, vanished } = await loadSnapshots(repo, signal);
   const [first] = damaged;
   if (first !== undefined) {
     throw refusal(`${first.error.message}, and nobody knows what it needs`, first.error);
   }
+  // Nobody else removes any now: a storage that does not find what it lists is not to be believed.
+  const [gone] = vanished;
+  if (gone !== undefined) throw vanishedSnapshot(gone);
   return snapshots.map(({ document }) => document.tree);
+}
+
+function vanishedSnapshot(id: ObjectId): BackupError {
+  return new BackupError("storage-unavailable", `Cannot prune: snapshots/${id} was listed and is not there`, {
+    retryable: true,
+    hint: "Nothing was removed. Check the disk or the network behind the vault, then try again.",
+  });
 }
 
 async function collectUsed(
