@@ -36,7 +36,7 @@ export class PackFile implements Disposable {
     this.#descriptor = openSync(part.path, readFlags);
     if (fstatSync(this.#descriptor).isFile()) return;
     closeSync(this.#descriptor);
-    throw new Error(`${part.path} is no regular file`);
+    throw notAFile(part.path);
   }
 
   /** Bytes of the part, valid until the next call; fewer where the file ends. */
@@ -63,4 +63,9 @@ export class PackFile implements Disposable {
       this.#end += bytes;
     }
   }
+}
+
+/** Like what the file system says, so that whoever reads the file the other way finds out what is there. */
+function notAFile(path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${path} is no regular file`), { syscall: "open" });
 }

@@ -200,6 +200,8 @@ class BackupRepair {
     const written = await writer.finish();
     if (written.length > 0 || damaged.size > 0) {
       const loaded: LoadedIndex = await loadIndex(repo, signal);
+      // What only a file lists that cannot be read would be listed no more: it was whole a moment ago.
+      requireWholeIndex(loaded);
       await rewriteIndex(this.#place, loaded, { forget: damaged, add: written }, signal);
     }
     const allowed = new Set(this.#options.forgotten ?? []);
