@@ -16,7 +16,10 @@ const charactersMax = 10_000;
  *
  * @throws an AbortError for Ctrl-C in raw mode, and when the run is cancelled
  */
-export async function readLine({ stdin, signal }: Pick<CliIo, "stdin" | "signal">): Promise<string | undefined> {
+export async function readLine({
+  stdin,
+  signal,
+}: Pick<CliIo, "stdin" | "signal">): Promise<string | undefined> {
   signal.throwIfAborted();
   // The end comes once, and is not told again.
   if (!stdin.readable) return undefined;
