@@ -14,23 +14,27 @@ export interface LostPath {
   readonly message: string;
 }
 
-/** A lost database makes the backup damaged, anything else incomplete. A worse state stays. */
-export function markManifest(manifest: Manifest, lost: readonly LostPath[]): Manifest {
+/**
+ * A lost database makes the backup damaged, anything else incomplete. A worse state stays.
+ *
+ * @param lost The first of what is lost: of very much, not all has a name
+ * @param database The name of a database that is not whole any more
+ */
+export function markManifest(
+  manifest: Manifest,
+  lost: readonly LostPath[],
+  database: string | undefined,
+): Manifest {
   const problems = lost.map(
     ({ path, message }): Problem => ({ kind: "unreadable", path, message: `lost in the vault: ${message}` }),
   );
-  const database = manifest.databases.find(({ treePath }) => lost.some(({ path }) => covers(path, treePath)));
   return {
     ...manifest,
-    ...stateOf(manifest, database?.name, lost.length),
+    ...stateOf(manifest, database, lost.length),
     incomplete: true,
     problems: [...problems, ...manifest.problems].slice(0, manifestProblemsMax),
     problemCount: manifest.problemCount + problems.length,
   };
-}
-
-function covers(lost: string, path: string): boolean {
-  return lost === path || lost === "/" || path.startsWith(`${lost}/`);
 }
 
 function stateOf(
@@ -43,6 +47,6 @@ function stateOf(
     return { state: "damaged", stateReason: `a part of database ${database} was lost in the vault` };
   }
   if (state === "suspect") return { state, stateReason };
-  const paths = lost === 1 ? "1 path" : `${lost} paths`;
+  const paths = lost === 0 ? "more paths than are counted" : lost === 1 ? "1 path" : `${lost} paths`;
   return { state: "incomplete", stateReason: `${paths} lost in the vault, as its repair found` };
 }

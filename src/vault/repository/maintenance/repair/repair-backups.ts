@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isBackupError } from "../../../../domain/error.ts";
 import { type Manifest, encodeManifest, manifestField } from "../../../../format/restic/manifest.ts";
 import type { ObjectId, SnapshotDocument } from "../../../../format/restic/model.ts";
 import { encodeSnapshot } from "../../../../format/restic/snapshot.ts";
@@ -17,6 +18,7 @@ import { listObjects, saveObject } from "../../objects.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
 import { RepositoryReading } from "../../read/open-snapshot.ts";
+import { componentsOf, resolvePath } from "../../read/resolve-path.ts";
 import { BlobJudge } from "../check/blob-judge.ts";
 import { type FoundLosses, findLosses } from "../check/find-losses.ts";
 import { addLosses, findLostPaths, type Loss } from "../check/name-losses.ts";
@@ -184,7 +186,28 @@ class BackupRepair {
     const found = { backupId: this.#idOf(id), snapshotId: id, document };
     await using reading = new RepositoryReading(this.#place.repo, this.#contents.index);
     const { manifest } = await describeFound(async () => reading, found, signal);
-    return manifest === undefined ? undefined : markManifest(manifest, lost);
+    if (manifest === undefined) return undefined;
+    return markManifest(manifest, lost, await this.#findLostDatabase(reading, document, manifest, signal));
+  }
+
+  /** Looked for by itself: of very much that is lost, the first paths only have names. */
+  async #findLostDatabase(
+    { trees }: RepositoryReading,
+    { tree }: SnapshotDocument,
+    { databases }: Manifest,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    for (const { name, treePath } of databases) {
+      try {
+        const node = await resolvePath(trees, tree, componentsOf(treePath), "", signal);
+        const isWhole = node?.content?.every((blob) => this.#judge.fault(blob, "data") === undefined);
+        if (isWhole !== true) return name;
+      } catch (error) {
+        if (!isBackupError(error, "damaged")) throw error;
+        return name;
+      }
+    }
+    return undefined;
   }
 
   /** I3: packs, index, new snapshots; then the old ones go, then damaged packs that nothing names. */
