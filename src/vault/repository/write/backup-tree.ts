@@ -16,7 +16,7 @@ import { encodeTreeOfNodes } from "../../../format/restic/tree.ts";
 import type { BlobStore } from "../store/blob-store.ts";
 import type { DatabasePlaces } from "./database-places.ts";
 import { TopTree } from "./top-tree.ts";
-import { TreeBuilder } from "./tree-builder.ts";
+import { type NodeSlot, TreeBuilder } from "./tree-builder.ts";
 import type { NodeFacts, NodeMaker } from "./tree-nodes.ts";
 import { placeRoots, treeComponents } from "./tree-places.ts";
 
@@ -40,6 +40,9 @@ export class BackupTree {
   readonly #options: BackupTreeOptions;
   readonly #top = new TopTree();
   readonly #builders = new Map<string, TreeBuilder>();
+  /** Roots that got entries, and those whose trees are complete. */
+  readonly #begun = new Set<string>();
+  readonly #complete = new Set<string>();
 
   constructor(options: BackupTreeOptions) {
     this.#options = options;
@@ -50,6 +53,7 @@ export class BackupTree {
   builderOf(root: string): TreeBuilder {
     const builder = this.#builders.get(root);
     if (builder === undefined) throw new TypeError(`the backup has no root ${root}`);
+    this.#begun.add(root);
     return builder;
   }
 
@@ -62,6 +66,8 @@ export class BackupTree {
   /** Stores the manifest and what is above the roots; returns the id of the whole. Call when all files are stored. */
   save(manifestText: string): ObjectId {
     const { store, nodes } = this.#options;
+    // I1: a root that waits for a file nobody stores would be left out without a word.
+    for (const root of this.#begun) if (!this.#complete.has(root)) throw incomplete(root);
     const plain = Buffer.from(manifestText);
     const { id } = store.saveBlobNow("data", plain);
     const slot = this.#top.take([ownFolderName, manifestFileName]);
@@ -82,7 +88,13 @@ export class BackupTree {
     if (slot === undefined)
       throw new BackupError("bug", `Cannot store root ${root.name}: its place is taken`);
     const name = byteStringFromText(components.at(-1) ?? "");
-    return new TreeBuilder(name, slot, {
+    const top: NodeSlot = {
+      fill: (node, isAsBefore) => {
+        this.#complete.add(root.name);
+        slot.fill(node, isAsBefore);
+      },
+    };
+    return new TreeBuilder(name, top, {
       saveTree: (texts) => this.#saveTree(texts),
       insertionsAt: (path) => databases.insertionsAt(root, path),
       missingDirectory: (missing: ByteString) => nodes.directory(missing, this.#ownFacts(folderMode)),
@@ -112,6 +124,10 @@ export class BackupTree {
     const timeNs = BigInt(this.#options.startedAtMs) * 1_000_000n;
     return { mode, uid: 0, gid: 0, mtimeNs: timeNs, ctimeNs: timeNs, inode: 0n };
   }
+}
+
+function incomplete(root: string): BackupError {
+  return new BackupError("bug", `Cannot store root ${root}: not all that is in it was stored`);
 }
 
 /** Undefined where it is not there, or is no folder. Links are followed, as restic does. */

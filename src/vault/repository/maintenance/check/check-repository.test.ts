@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BackupError, isBackupError } from "../../../../domain/error.ts";
 import { encodeIndex, parseIndex } from "../../../../format/restic/index-file.ts";
 import type { IndexedPack } from "../../../../format/restic/model.ts";
+import type { ByteRange, Storage } from "../../../../storage/storage.ts";
 import {
   objectsOf,
   type SampleFiles,
@@ -262,4 +264,34 @@ test("check() reads only the part of the packs that was asked for", async () => 
   const parts = await Promise.all([1, 2].map((part) => check(repo, objects, { part, of: 2 })));
   const [one, two] = parts;
   assert.equal((one?.packsRead ?? 0) + (two?.packsRead ?? 0), one?.packsTotal);
+});
+
+/** Cannot give one object, for a reason of the system's. */
+async function checkWithout(
+  repo: Repository,
+  objects: ReadonlyMap<string, Uint8Array>,
+  failure: { readonly name: string; readonly code: string },
+): Promise<CheckReport> {
+  const inner = await storageOf(objects);
+  const storage: Storage = Object.assign(Object.create(inner), {
+    async *get(name: string, ...rest: [ByteRange | undefined, AbortSignal]) {
+      if (name === failure.name) {
+        const { code } = failure;
+        throw new BackupError("storage-unavailable", `Cannot read ${name}: ${code}`, { details: { code } });
+      }
+      yield* inner.get(name, ...rest);
+    },
+    list: (...args: Parameters<Storage["list"]>) => inner.list(...args),
+  });
+  return await checkRepository({ ...repo, storage }, { ...noWait, readData: "all" }, () => 0, signal);
+}
+
+test("check() takes a pack on a bad part of the disk for damage, and missing permission for no word on it", async () => {
+  const { repo, objects } = await makeSample();
+  const { pack } = await placeOf(repo, "bee ");
+  const name = packName(pack);
+  const { damages } = await checkWithout(repo, objects, { name, code: "EIO" });
+  assert.equal(damages[0]?.object, name);
+  const isForbidden = (error: unknown): boolean => isBackupError(error, "storage-unavailable");
+  await assert.rejects(checkWithout(repo, objects, { name, code: "EACCES" }), isForbidden);
 });

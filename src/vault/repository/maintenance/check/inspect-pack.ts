@@ -6,7 +6,7 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { isBackupError } from "../../../../domain/error.ts";
+import { type BackupError, isBackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
 import { packName } from "../../objects.ts";
 import { configName } from "../../open-repository.ts";
@@ -126,11 +126,16 @@ async function readSegment(
     return pieces;
   } catch (error) {
     if (isBackupError(error, "damaged", "not-found")) return stateOf(error);
-    if (!isBackupError(error, "storage-unavailable")) throw error;
+    if (!isBackupError(error, "storage-unavailable") || isForbidden(error)) throw error;
     // A disk that cannot read one file any more is damage; a storage that answers nothing is not.
     for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
     return `its bytes cannot be read: ${stateOf(error)}`;
   }
+}
+
+/** Another user may read it: that says nothing of the pack, and must not make its backups count as damaged. */
+function isForbidden({ details }: BackupError): boolean {
+  return details["code"] === "EACCES" || details["code"] === "EPERM";
 }
 
 /** Some blobs of a segment that cannot be read may be readable. */
