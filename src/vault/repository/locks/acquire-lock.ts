@@ -81,22 +81,36 @@ async function tryLock(
   try {
     await lock.put(signal);
     if (!repo.storage.properties.consistentList) await sleep(settleMs, undefined, { signal });
-    const locks = await readLocks(repo, known, signal);
-    const own = locks.find(({ id }) => lock.ids.includes(id));
-    if (own === undefined) throw vanished(repo);
-    const others = locks.filter(({ id }) => !lock.ids.includes(id));
-    // Our own file's time is the storage's now.
-    const holders = conflicts(repo, others, options, own.modifiedAtMs);
-    if (holders.length === 0) {
-      await breakLocks(repo, others, options, signal);
-      return { lock, holders };
+    // Looked at again after locks were broken: the owner of one may just have refreshed it.
+    for (const broken = new Set<ObjectId>(); ; ) {
+      const { others, nowMs } = await readOthers(repo, lock, known, signal);
+      const holders = conflicts(repo, others, options, nowMs);
+      if (holders.length > 0) {
+        await lock.release();
+        return { lock: undefined, holders };
+      }
+      const gone = others.filter((one) => !canBeBeside(one, options) && !broken.has(one.id));
+      if (gone.length === 0) return { lock, holders };
+      await breakLocks(repo, gone, signal);
+      for (const { id } of gone) broken.add(id);
     }
-    await lock.release();
-    return { lock: undefined, holders };
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+async function readOthers(
+  repo: Repository,
+  lock: RepositoryLock,
+  known: KnownLocks,
+  signal: AbortSignal,
+): Promise<{ readonly others: readonly StoredLock[]; readonly nowMs: number }> {
+  const locks = await readLocks(repo, known, signal);
+  const own = locks.find(({ id }) => lock.ids.includes(id));
+  if (own === undefined) throw vanished(repo);
+  // Our own file's time is the storage's now.
+  return { others: locks.filter(({ id }) => !lock.ids.includes(id)), nowMs: own.modifiedAtMs };
 }
 
 /** Those that cannot be beside a lock of ours, and whose owners may be at work. */
@@ -118,14 +132,9 @@ function canBeBeside({ document }: StoredLock, { exclusive }: AcquireOptions): b
  * I7: an owner that was only paused, with a virtual machine whose clocks stood still, knows nothing of its
  * silence when it goes on. It asks for its lock, and must not find it.
  */
-async function breakLocks(
-  repo: Repository,
-  locks: readonly StoredLock[],
-  options: AcquireOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const inTheWay = locks.filter((lock) => !canBeBeside(lock, options)).map(({ id }) => id);
-  await removeObjects(repo, "locks", inTheWay, signal);
+async function breakLocks(repo: Repository, gone: readonly StoredLock[], signal: AbortSignal): Promise<void> {
+  const ids = gone.map(({ id }) => id);
+  await removeObjects(repo, "locks", ids, signal);
 }
 
 async function pause(wait: LockWait, holders: readonly StoredLock[], signal: AbortSignal): Promise<void> {

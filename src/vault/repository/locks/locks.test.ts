@@ -140,23 +140,6 @@ test("acquireLock() leaves locks alone that are not in its way; cleanLocks() rem
   assert.deepEqual(await lockIds(as(1)), []);
 });
 
-test("a run that was paused with its clocks finds that others have passed over its lock", async () => {
-  for (const [paused, others] of [
-    [shared, exclusive],
-    [exclusive, shared],
-  ] as const) {
-    const { as, clock } = await openScene();
-    const far = { host: "far", bootId: "other", pid: 1, pidNamespace: "x", startedTicks: "1" };
-    const still = { now: () => noonMs, elapsed: () => noonMs };
-    const machine = { owner: far, startTicksOf: () => undefined };
-    const held = await acquireLock({ ...as(1), clock: still, machine }, paused, signal);
-    clock.ms += 31 * minuteMs;
-    await (await acquireLock(as(1), others, signal)).release();
-    await rejectsWith(held.assertHeld(signal), "locked");
-    assert.equal(held.lost.aborted, true);
-  }
-});
-
 test("acquireLock() takes an owner on another machine for gone after 30 minutes of silence, not before", async () => {
   const { as, clock } = await openScene();
   const far = { host: "far", bootId: "other", pid: 1, pidNamespace: "x", startedTicks: "1" };

@@ -122,9 +122,11 @@ export class RepositoryLock implements AsyncDisposable {
     // A sign of life after too long a silence would hide it: others may be at work already.
     this.#giveUpAfterSilence();
     await this.#requireFile(signal);
-    const older = this.#ids;
+    const [older, before] = [this.#ids, this.#id];
     await this.#publish(signal);
     const current = this.#id;
+    // Whoever broke the lock meanwhile has not seen the new file.
+    if (!(await this.#isThere(before, signal))) throw this.#takenForGone();
     await removeObjects(this.#repo, "locks", older, signal);
     this.#ids = [current];
   }
@@ -153,11 +155,14 @@ export class RepositoryLock implements AsyncDisposable {
   }
 
   async #requireFile(signal: AbortSignal): Promise<void> {
-    if ((await this.#repo.storage.stat(documentName("locks", this.#id), signal)) !== undefined) return;
+    if (await this.#isThere(this.#id, signal)) return;
     // A refresh by the timer may have replaced it while we looked.
-    const current = documentName("locks", this.#id);
-    if ((await this.#repo.storage.stat(current, signal)) !== undefined) return;
+    if (await this.#isThere(this.#id, signal)) return;
     throw this.#takenForGone();
+  }
+
+  async #isThere(id: ObjectId, signal: AbortSignal): Promise<boolean> {
+    return (await this.#repo.storage.stat(documentName("locks", id), signal)) !== undefined;
   }
 
   #giveUpAfterSilence(): void {
