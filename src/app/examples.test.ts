@@ -11,6 +11,7 @@ import { createLiveApp } from "../testing/live-app.ts";
 
 const run = promisify(execFile);
 const library = fileURLToPath(new URL("../library.ts", import.meta.url));
+const cheapScrypt = import.meta.resolve("../testing/cheap-scrypt.ts");
 
 test("examples/embed-in-app.ts backs itself up while pictures are uploaded", async () => {
   const directory = mkdtempSync(join(tmpdir(), "vertex-backup-gallery-"));
@@ -65,7 +66,10 @@ test("every @example of the library runs as it stands", async () => {
     const file = join(app.directory, `example-${index}.ts`);
     writeFileSync(file, imports + program.replace(/^import .* from "vertex-backup";$/m, ""));
     const environment = { ...process.env, VERTEX_BACKUP_STATE: join(app.directory, "state") };
-    const { stderr } = await run(process.execPath, [file], { cwd: app.directory, env: environment });
+    const { stderr } = await run(process.execPath, ["--import", cheapScrypt, file], {
+      cwd: app.directory,
+      env: environment,
+    });
     assert.equal(stderr, "");
   }
 });

@@ -15,6 +15,7 @@ import { type ResultName, resultSchemas } from "../../contract/results.ts";
 import { systemClock } from "../../domain/clock.ts";
 import { openLocalStorage } from "../../storage/local-storage.ts";
 import { readThisMachine } from "../../storage/this-machine.ts";
+import "../../testing/cheap-scrypt.ts";
 import { CliSandbox, type CommandRun } from "../../testing/cli-sandbox.ts";
 import { cheapCost } from "../../testing/test-repository.ts";
 import { signal } from "../../testing/vault-probe.ts";

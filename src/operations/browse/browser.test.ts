@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import type { ManagerConfiguration } from "../../app/configuration.ts";
 import { isBackupError } from "../../domain/error.ts";
+import "../../testing/cheap-scrypt.ts";
 import { describeFolder } from "../../testing/archive-tree.ts";
 import { type BrowseScene, createBrowseScene } from "../../testing/browse-scene.ts";
 import type { DumpRequest, EntryDifference } from "./browse-requests.ts";

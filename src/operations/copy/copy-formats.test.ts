@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import type { Backup } from "../../domain/backup.ts";
+import "../../testing/cheap-scrypt.ts";
 import { createBrowseScene } from "../../testing/browse-scene.ts";
 import type { BackupManager } from "../backup-manager.ts";
 
