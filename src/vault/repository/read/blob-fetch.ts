@@ -5,14 +5,15 @@
  * @module
  */
 
-import { BackupError, isBackupError } from "../../../domain/error.ts";
+import { BackupError } from "../../../domain/error.ts";
 import { Permits } from "../../../encode/permits.ts";
 import type { BlobType, ObjectId } from "../../../format/restic/model.ts";
 import { packName } from "../objects.ts";
 import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type PackRange, planRanges, type WantedBlob } from "./blob-ranges.ts";
 import type { BlobThreads } from "./blob-threads.ts";
-import { type BlobToDecode, type DecodeFailure, plainLengthOf, stateOf } from "./decode-blobs.ts";
+import { type BlobToDecode, type DecodeFailure, plainLengthOf } from "./decode-blobs.ts";
+import { isInputFailure, readFailure } from "./read-failure.ts";
 import { SharedMemory } from "./shared-memory.ts";
 
 /** Requests in flight: hides the latency of a network. What they hold in memory is bounded by who asks. */
@@ -195,13 +196,33 @@ export class BlobFetcher {
     try {
       for await (const piece of this.#storage.get(name, { offset, length }, signal)) pieces.push(piece);
     } catch (error) {
-      if (!isBackupError(error, "damaged", "not-found")) throw error;
+      const failure = await readFailure(this.#storage, error, signal);
+      if (range.blobs.length === 1) return failure;
+      if (isInputFailure(error)) return await this.#decodeSingly(range, blobs, target, signal);
       // A pack that ends early may still hold the blobs in its beginning.
-      if (pieces.length === 0 || range.blobs.length === 1) {
-        return isBackupError(error, "not-found") ? "that pack is missing" : stateOf(error);
-      }
+      if (pieces.length === 0) return failure;
     }
     return await this.#threads.decode({ pieces, blobs }, target);
+  }
+
+  /** What lies around a bad sector may be readable. */
+  async #decodeSingly(
+    range: PackRange,
+    blobs: readonly BlobToDecode[],
+    target: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly DecodeFailure[]> {
+    const failed: DecodeFailure[] = [];
+    for (const [index, wanted] of range.blobs.entries()) {
+      const { offset, length } = wanted.place;
+      const alone = { ...range, offset, length, blobs: [wanted] };
+      const [blob] = blobs.slice(index, index + 1).map((one) => ({ ...one, offset: 0 }));
+      if (blob === undefined) continue;
+      const failures = await this.#decodeRange(alone, [blob], target, signal);
+      const state = typeof failures === "string" ? failures : failures[0]?.state;
+      if (state !== undefined) failed.push({ index, state });
+    }
+    return failed;
   }
 
   /** Tries the other copies of a blob. */

@@ -21,6 +21,7 @@ interface Trouble {
 export class BlobJudge {
   readonly #index: BlobIndex;
   readonly #troubles = new Map<ObjectId, Trouble>();
+  readonly #unread = new Set<ObjectId>();
 
   constructor(index: BlobIndex) {
     this.#index = index;
@@ -44,6 +45,17 @@ export class BlobJudge {
   /** Notes a pack in which something else than a blob is damaged. */
   packIsDamaged(pack: ObjectId): void {
     if (!this.#troubles.has(pack)) this.packHasBytes(pack, Number.POSITIVE_INFINITY);
+  }
+
+  /** Notes a pack of which the disk could not read some bytes: they may be right, and may be readable elsewhere. */
+  packIsUnread(pack: ObjectId): void {
+    this.packIsDamaged(pack);
+    this.#unread.add(pack);
+  }
+
+  /** Whether {@link packIsUnread} was said of a pack. */
+  isUnread(pack: ObjectId): boolean {
+    return this.#unread.has(pack);
   }
 
   /** All packs of which something was noted. */

@@ -4,6 +4,7 @@ import { BackupError, isBackupError } from "../../../../domain/error.ts";
 import { encodeIndex, parseIndex } from "../../../../format/restic/index-file.ts";
 import type { IndexedPack } from "../../../../format/restic/model.ts";
 import type { ByteRange, Storage } from "../../../../storage/storage.ts";
+import { withBadSector } from "../../../../testing/bad-sector.ts";
 import {
   objectsOf,
   type SampleFiles,
@@ -294,4 +295,24 @@ test("check() takes a pack on a bad part of the disk for damage, and missing per
   assert.equal(damages[0]?.object, name);
   const isForbidden = (error: unknown): boolean => isBackupError(error, "storage-unavailable");
   await assert.rejects(checkWithout(repo, objects, { name, code: "EACCES" }), isForbidden);
+});
+
+test("check() names the pack and the paths of a tree on a bad part of the disk, and looks at the rest", async () => {
+  const { repo, objects } = await makeSample();
+  const { index } = await loadIndex(repo, signal);
+  const trees = [...index.packs()].filter(({ blobs }) => blobs[0]?.type === "tree");
+  for (const { id, blobs } of trees) {
+    for (const { offset } of blobs) {
+      const storage = withBadSector(await storageOf(objects), { name: packName(id), at: offset + 20 });
+      for (const readData of ["none", "all"] as const) {
+        const report = await checkRepository({ ...repo, storage }, { ...noWait, readData }, () => 0, signal);
+        assert.ok(report.affected.length > 0);
+        assert.ok(report.damages.some(({ message }) => message.includes(id)) || readData === "all");
+        assert.equal(
+          report.damages.some(({ object }) => object === packName(id)),
+          readData === "all",
+        );
+      }
+    }
+  }
 });

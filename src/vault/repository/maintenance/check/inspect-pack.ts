@@ -6,12 +6,12 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { type BackupError, isBackupError } from "../../../../domain/error.ts";
+import { isBackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
 import { packName } from "../../objects.ts";
-import { configName } from "../../open-repository.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
+import { isInputFailure, readFailure } from "../../read/read-failure.ts";
 import type { Repository } from "../../repository.ts";
 import { headerTailBytesMax, parseTail } from "../pack-header.ts";
 import { type PackSegment, planSegments } from "./pack-segments.ts";
@@ -20,6 +20,8 @@ import { type PackSegment, planSegments } from "./pack-segments.ts";
 export interface PackFinding {
   /** Present where it concerns one blob, which therefore cannot be read from this pack. */
   readonly blob?: PackedBlob;
+  /** Nothing is known to be wrong: the disk cannot read it, perhaps only today. */
+  readonly isUnread?: true;
   /** A clause: "its bytes do not match its name". */
   readonly message: string;
 }
@@ -55,21 +57,21 @@ export async function inspectPack(
     hash: createHash("sha256"),
   };
   const tail = new Tail();
-  let unreadable: string | undefined;
+  let unreadable: PackFinding | undefined;
   let decoding: Promise<void> = Promise.resolve();
   for (const segment of segments) {
     const pieces = await readSegment(inspection, segment, signal);
     onBytes(segment.length);
     // One at a time: memory stays bounded, and the next is read meanwhile.
     await decoding;
-    if (typeof pieces === "string") {
+    if (!Array.isArray(pieces)) {
       unreadable ??= pieces;
       await decodeSingly(inspection, segment, signal);
     } else if (segment.blobs.length === 0) tail.push(pieces);
     else decoding = handled(decode(inspection, segment, pieces));
   }
   await decoding;
-  if (unreadable !== undefined) return [{ message: unreadable }, ...inspection.findings];
+  if (unreadable !== undefined) return [unreadable, ...inspection.findings];
   const faults = wholeFaults(repo, pack, inspection.hash.digest("hex"), tail.bytes());
   return [...faults, ...inspection.findings];
 }
@@ -110,12 +112,12 @@ function handled(work: Promise<void>): Promise<void> {
   return work;
 }
 
-/** The bytes; a text that says why they cannot be had. */
+/** The bytes, or why they cannot be had. */
 async function readSegment(
   { repo: { storage }, pack, hash }: Inspection,
   { offset, length }: PackSegment,
   signal: AbortSignal,
-): Promise<Uint8Array[] | string> {
+): Promise<Uint8Array[] | PackFinding> {
   const pieces: Uint8Array[] = [];
   try {
     for await (const piece of storage.get(packName(pack.id), { offset, length }, signal)) {
@@ -125,17 +127,9 @@ async function readSegment(
     }
     return pieces;
   } catch (error) {
-    if (isBackupError(error, "damaged", "not-found")) return stateOf(error);
-    if (!isBackupError(error, "storage-unavailable") || isForbidden(error)) throw error;
-    // A disk that cannot read one file any more is damage; a storage that answers nothing is not.
-    for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
-    return `its bytes cannot be read: ${stateOf(error)}`;
+    const message = await readFailure(storage, error, signal);
+    return isInputFailure(error) ? { message, isUnread: true } : { message };
   }
-}
-
-/** Another user may read it: that says nothing of the pack, and must not make its backups count as damaged. */
-function isForbidden({ details }: BackupError): boolean {
-  return details["code"] === "EACCES" || details["code"] === "EPERM";
 }
 
 /** Some blobs of a segment that cannot be read may be readable. */
@@ -147,7 +141,7 @@ async function decodeSingly(
   for (const blob of blobs) {
     const alone: PackSegment = { offset: blob.offset, length: blob.length, blobs: [blob] };
     const pieces = await readSegment(inspection, alone, signal);
-    if (typeof pieces === "string") inspection.findings.push({ blob, message: pieces });
+    if (!Array.isArray(pieces)) inspection.findings.push({ ...pieces, blob });
     else await decode(inspection, alone, pieces);
   }
 }

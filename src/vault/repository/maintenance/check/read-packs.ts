@@ -74,7 +74,8 @@ async function readOne(
   const onBytes = (count: number): void => meter.add(0, count);
   const findings = await inspectPack(repo, threads, pack, onBytes, signal);
   meter.add(1, 0);
-  for (const { blob, message } of findings) {
+  for (const { blob, message, isUnread } of findings) {
+    if (isUnread === true) judge.packIsUnread(pack.id);
     if (blob === undefined) judge.packIsDamaged(pack.id);
     else judge.blobIsDamaged(pack.id, blob, message);
     damages.add(packName(pack.id), blob === undefined ? message : `${blob.type} blob ${blob.id}: ${message}`);

@@ -236,7 +236,8 @@ class BackupRepair {
     }
     await removeInSteps(this.#place, "snapshots", going, signal);
     const there = new Set((await listObjects(repo, "data", signal)).map(({ id }) => id));
-    const packs = [...damaged].filter((id) => there.has(id));
+    // What the disk cannot read today is nobody's to throw away: another disk may read its copy.
+    const packs = [...damaged].filter((id) => there.has(id) && !this.#judge.isUnread(id));
     await removeInSteps(this.#place, "data", packs, signal);
   }
 

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { isBackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, ObjectId, PackedBlob } from "../../../../format/restic/model.ts";
 import { boundedMap } from "../../../bounded-map.ts";
 import type { RepairIndexReport } from "../../../maintenance.ts";
@@ -14,7 +13,7 @@ import { BlobIndex } from "../../blob-index.ts";
 import { type LoadedIndex, loadIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { type ListedObject, listObjects, packName } from "../../objects.ts";
-import { stateOf } from "../../read/decode-blobs.ts";
+import { readFailure } from "../../read/read-failure.ts";
 import type { Repository } from "../../repository.ts";
 import { BlobSet } from "../blob-set.ts";
 import { DamageList } from "../damage-list.ts";
@@ -97,8 +96,8 @@ async function readHeaders(
       if (wanted === pack.sizeBytes) index.add({ id: pack.id, blobs });
       else faults.set(pack.id, `it has ${pack.sizeBytes} bytes, by its header it should have ${wanted}`);
     } catch (error) {
-      if (!isBackupError(error, "damaged", "not-found")) throw error;
-      faults.set(pack.id, `its header cannot be read: ${stateOf(error)}`);
+      const state = await readFailure(repo.storage, error, signal);
+      faults.set(pack.id, `its header cannot be read: ${state}`);
     }
     meter.add(1, 0);
   };

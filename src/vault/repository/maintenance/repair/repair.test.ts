@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { isBackupError } from "../../../../domain/error.ts";
 import type { ObjectId } from "../../../../format/restic/model.ts";
 import { encodeSnapshot } from "../../../../format/restic/snapshot.ts";
+import { withBadSector } from "../../../../testing/bad-sector.ts";
 import {
   contentOf,
   objectsOf,
@@ -234,6 +235,56 @@ test("repairBackups() empties a folder whose tree is lost, and gives up a backup
   const { [sample.ids.apart]: _, ...others } = whole(sample);
   assert.deepEqual(await restoredById(repo), others);
   await assertSound(repo);
+});
+
+test("repairBackups() takes bytes that the disk cannot read for lost, saves those around them and deletes no such pack", async () => {
+  const sample = await makeSample();
+  const { pack, offset } = await placeOf(sample.repo, "second part ");
+  const inner = await storageOf(sample.objects);
+  const storage = withBadSector(inner, { name: packName(pack), at: offset + 20 });
+  const report = await repairBackups(await openTestRepository(storage));
+  assert.deepEqual(
+    report.lost.map(({ path }) => path),
+    ["/srv/app/a.txt"],
+  );
+  assert.equal((await objectsOf(inner)).has(packName(pack)), true, "another disk may read it");
+  const cut = { "/srv/app/a.txt": "first part third part " };
+  const { one: first, two: second, apart: third } = sample.ids;
+  assert.deepEqual(await restoredById(await openTestRepository(storage)), {
+    [first]: { ...contentOf(one), ...cut },
+    [second]: { ...contentOf(two), ...cut },
+    [third]: contentOf(apart),
+  });
+  const { index } = await loadIndex(await openTestRepository(storage), signal);
+  assert.equal(index.hasPack(pack), false, "the next backup stores again what was lost");
+});
+
+test("repairIndex() saves the blobs of a pack whose header the disk cannot read", async () => {
+  const sample = await makeSample();
+  const { pack } = await placeOf(sample.repo, "zee ");
+  const name = packName(pack);
+  const at = (sample.objects.get(name)?.length ?? 0) - 2;
+  const storage = withBadSector(await storageOf(sample.objects), { name, at });
+  const repo = await openTestRepository(storage);
+  const { unreadable } = await maintain(repo).repairIndex(noWait, signal);
+  assert.deepEqual(
+    unreadable.map(({ object }) => object),
+    [name],
+  );
+  assert.deepEqual(await restoredById(repo), whole(sample));
+});
+
+test("repairs end with nothing changed where the disk reads nothing at all", async () => {
+  const sample = await makeSample();
+  const { pack } = await placeOf(sample.repo, "second part ");
+  const inner = await storageOf(sample.objects);
+  const bad = { name: packName(pack), at: 5 };
+  const repo = await openTestRepository(withBadSector(inner, bad));
+  const storage = withBadSector(repo.storage, { name: "config", at: 0 });
+  await assert.rejects(repairBackups({ ...repo, storage }), (error) =>
+    isBackupError(error, "storage-unavailable"),
+  );
+  assert.deepEqual(await objectsOf(inner), sample.objects);
 });
 
 test("repairBackups() only tells in a dry run", async () => {

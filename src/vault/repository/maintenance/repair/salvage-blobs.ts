@@ -5,10 +5,10 @@
  * @module
  */
 
-import { isBackupError } from "../../../../domain/error.ts";
-import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
+import type { IndexedPack, ObjectId, PackedBlob } from "../../../../format/restic/model.ts";
 import { packName } from "../../objects.ts";
 import { describeDifference, openBlob } from "../../read/decode-blobs.ts";
+import { readFailure } from "../../read/read-failure.ts";
 import type { Repository } from "../../repository.ts";
 import type { PackWriter } from "../pack-writer.ts";
 
@@ -22,16 +22,28 @@ export async function salvageBlobs(
   const copied: PackedBlob[] = [];
   for (const blob of blobs) {
     signal.throwIfAborted();
-    const { offset, length } = blob;
-    try {
-      const parts = await Array.fromAsync(repo.storage.get(packName(pack), { offset, length }, signal));
-      const box = Buffer.concat(parts);
-      if (describeDifference(openBlob(repo.key, box, blob), blob) !== undefined) continue;
-      await writer.addSealed(blob.id, blob.type, box, blob.uncompressedLength);
-      copied.push(blob);
-    } catch (error) {
-      if (!isBackupError(error, "damaged", "not-found")) throw error;
-    }
+    const box = await readWhole(repo, pack, blob, signal);
+    if (box === undefined) continue;
+    await writer.addSealed(blob.id, blob.type, box, blob.uncompressedLength);
+    copied.push(blob);
   }
   return copied;
+}
+
+/** Undefined where it cannot be read, or is not what it should be. */
+async function readWhole(
+  repo: Repository,
+  pack: ObjectId,
+  blob: PackedBlob,
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const { offset, length } = blob;
+  try {
+    const parts = await Array.fromAsync(repo.storage.get(packName(pack), { offset, length }, signal));
+    const box = Buffer.concat(parts);
+    return describeDifference(openBlob(repo.key, box, blob), blob) === undefined ? box : undefined;
+  } catch (error) {
+    await readFailure(repo.storage, error, signal);
+    return undefined;
+  }
 }
