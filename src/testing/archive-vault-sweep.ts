@@ -43,13 +43,23 @@ interface Template {
 }
 
 /** Between the storage and the vault; stands for an error in our code. */
-export type Sabotage = (storage: Storage) => Storage;
+type Sabotage = (storage: Storage) => Storage;
+
+interface ArchiveSweepOptions {
+  readonly sabotage?: Sabotage;
+  /** As `FaultSweep.every`. */
+  readonly every?: number;
+}
 
 /** Sweeps over making one backup. The laws are checked after each interruption; throws where one is broken. */
-export async function sweepCreate(type: BackupType, sabotage: Sabotage = (one) => one): Promise<SweepResult> {
+export async function sweepCreate(
+  type: BackupType,
+  { sabotage = (one) => one, every = 1 }: ArchiveSweepOptions = {},
+): Promise<SweepResult> {
   return await withTemplate(async (template) => {
     const machines = { current: new TestMachine() };
     return await sweepFaults({
+      every,
       open: async () => {
         machines.current = new TestMachine();
         return await openWith(template.objects);
@@ -71,13 +81,17 @@ export async function sweepCreate(type: BackupType, sabotage: Sabotage = (one) =
 }
 
 /** Sweeps over removing one backup. */
-export async function sweepRemove(type: BackupType, sabotage: Sabotage = (one) => one): Promise<SweepResult> {
+export async function sweepRemove(
+  type: BackupType,
+  { sabotage = (one) => one, every = 1 }: ArchiveSweepOptions = {},
+): Promise<SweepResult> {
   return await withTemplate(async (template) => {
     const machines = { current: new TestMachine() };
     const victims = [...template.earlier.keys()].filter((id) =>
       id.startsWith(type === "database" ? "db" : type),
     );
     return await sweepFaults({
+      every,
       open: async () => {
         machines.current = new TestMachine();
         return await openWith(template.objects);

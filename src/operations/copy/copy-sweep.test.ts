@@ -7,6 +7,7 @@ import { systemClock } from "../../domain/clock.ts";
 import { silentObserver } from "../../domain/progress.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import { openTestVault } from "../../testing/archive-vault-places.ts";
+import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { openTestRepositoryVault } from "../../testing/repository-vault-places.ts";
 import { passOn } from "../../testing/sabotaged-storage.ts";
 import { objectsOf, storageOf } from "../../testing/sample-repository.ts";
@@ -24,7 +25,7 @@ function contextOf(vault: Vault, scratchDirectory: string): OperationContext {
 }
 
 /** Every so many-eth interruption, as they take long. */
-const every = 19;
+const every = everyFew(29);
 
 for (const format of ["archive", "repository"] as const satisfies readonly VaultFormat[]) {
   test(`copyBackups() from a vault of format ${format} into a repository, cut short here and there, leaves whole backups and goes on`, async () => {
@@ -73,7 +74,7 @@ for (const format of ["archive", "repository"] as const satisfies readonly Vault
           assert.deepEqual(report?.damages, []);
         },
       });
-      assert.ok(tried > 8, `${tried} interruptions were tried`);
+      assert.ok(tried > fewOf(150, 29), `${tried} interruptions were tried`);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -2,18 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backupTypes } from "../../domain/backup.ts";
 import type { Storage, StorageContent, StoredObject } from "../../storage/storage.ts";
+import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { sweepCreate, sweepRemove } from "../../testing/archive-vault-sweep.ts";
+
+/** Interruptions of which the unit tests try one. */
+const few = 3;
 
 for (const type of backupTypes) {
   test(`begin() to finish() of a ${type} backup, cut short anywhere, leaves whole backups and nothing else`, async () => {
-    const { tried, unreached } = await sweepCreate(type);
-    assert.ok(tried > 60, `${tried} interruptions were tried`);
+    const { tried, unreached } = await sweepCreate(type, { every: everyFew(few) });
+    assert.ok(tried > fewOf(60, few), `${tried} interruptions were tried`);
     assert.equal(unreached, 0);
   });
 
   test(`remove() of a ${type} backup, cut short anywhere, leaves whole backups and nothing else`, async () => {
-    const { tried, unreached } = await sweepRemove(type);
-    assert.ok(tried > 40, `${tried} interruptions were tried`);
+    const { tried, unreached } = await sweepRemove(type, { every: everyFew(few) });
+    assert.ok(tried > fewOf(40, few), `${tried} interruptions were tried`);
     assert.equal(unreached, 0);
   });
 }
@@ -62,7 +66,10 @@ test("the sweep catches a create that writes the metadata before the bytes", asy
         (await inner.stat(name, signal)) ?? (late?.name === name ? described() : undefined),
     };
   };
-  await assert.rejects(sweepCreate("database", metadataFirst), /The check failed after a fault/);
+  await assert.rejects(
+    sweepCreate("database", { sabotage: metadataFirst }),
+    /The check failed after a fault/,
+  );
 });
 
 test("the sweep catches a removal that takes the bytes before the name", async () => {
@@ -81,7 +88,7 @@ test("the sweep catches a removal that takes the bytes before the name", async (
       },
     };
   };
-  await assert.rejects(sweepRemove("database", bytesFirst), /The check failed after a fault/);
+  await assert.rejects(sweepRemove("database", { sabotage: bytesFirst }), /The check failed after a fault/);
 });
 
 test("the sweep catches a create that does not say what it reserves", async () => {
@@ -93,5 +100,5 @@ test("the sweep catches a create that does not say what it reserves", async () =
       await inner.put(name, Buffer.from(JSON.stringify({ ...run, reserves: [] })), signal);
     },
   });
-  await assert.rejects(sweepCreate("database", unannounced), /The check failed after a fault/);
+  await assert.rejects(sweepCreate("database", { sabotage: unannounced }), /The check failed after a fault/);
 });

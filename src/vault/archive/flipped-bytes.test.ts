@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import { openMemoryPlace, openTestVault } from "../../testing/archive-vault-places.ts";
+import { everyFew } from "../../testing/every-few.ts";
 import {
   backUp,
   beginOptions,
@@ -18,15 +19,15 @@ import { runObjectName } from "./locks/run-document.ts";
 const machine = new TestMachine().process(1);
 const stamp = "20240601_120000";
 
-/** Calls `check` for each byte of an object, or every `step`th, with one bit of it flipped; another bit each time. */
+/** Calls `check` for every few bytes of an object, for each in a whole sweep, with one bit of it flipped; another bit each time. */
 async function flipBytes(
   storage: MemoryStorage,
   name: string,
   check: () => Promise<void>,
-  step = 1,
+  few = 3,
 ): Promise<void> {
   const bytes = Buffer.concat(await Array.fromAsync(storage.get(name, undefined, signal)));
-  for (let i = 0; i < bytes.byteLength; i += step) {
+  for (let i = 0; i < bytes.byteLength; i += everyFew(few)) {
     const flipped = Buffer.from(bytes);
     flipped.writeUInt8(flipped.readUInt8(i) ^ (1 << (i % 8)), i);
     await putInstead(storage, name, flipped);

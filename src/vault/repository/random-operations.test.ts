@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
+import { fewOf } from "../../testing/every-few.ts";
 import type { Fault } from "../../testing/faulty-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import {
@@ -27,13 +28,16 @@ async function withModel(steps: readonly Step[], sabotage?: (storage: Storage) =
   }
 }
 
+/** Runs of the whole sweep for which the unit tests make one. */
+const few = 10;
+
 test("whatever is done to a repository, and wherever it is cut short, it gives back what a plain model holds", async () => {
   let cutShort = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 16 }), async (steps) => {
       cutShort += await withModel(steps);
     }),
-    { numRuns: 10, endOnFailure: true },
+    { numRuns: fewOf(50, few), endOnFailure: true },
   );
   assert.ok(cutShort > 0, "some operations were cut short");
 });

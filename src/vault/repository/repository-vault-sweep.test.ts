@@ -4,7 +4,7 @@ import type { Storage } from "../../storage/storage.ts";
 import { sweepCreate, sweepRemove } from "../../testing/repository-vault-sweep.ts";
 import { passOn, snapshotBeforeIndex, snapshotBeforePacks } from "../../testing/sabotaged-storage.ts";
 
-// Each of them: test/interop/repository-sweep.test.ts.
+// Each of them: test/sweep/repository-sweep.test.ts.
 test("begin() to finish() of a backup in a repository, cut short here and there, leaves whole backups and nothing else", async () => {
   const { tried, unreached } = await sweepCreate("full", { every: 11 });
   assert.ok(tried > 10, `${tried} interruptions were tried`);
