@@ -93,7 +93,10 @@ export const repairSchema: z.ZodType = z.object({
     .object({
       rewritten: list(z.string()).describe("ids; with dry_run those that would be"),
       hopeless: list(z.string()).describe("ids of backups of which nothing is left"),
+      forgotten: list(z.string()).describe("those of hopeless that are removed"),
       lost: list(damageSchema).describe("every file and folder that is lost"),
+      packs_removed: z.int().describe("damaged ones, after what is whole in them was saved"),
+      done: z.boolean().describe("false after a dry run, a refusal, or where there was nothing to do"),
       dry_run: z.boolean(),
     })
     .nullable()

@@ -94,7 +94,8 @@ export async function repairBackups(
 ): Promise<RepairBackupsReport> {
   const maintenance = requireMaintenance(context, "repairBackups");
   const { dryRun = false, readData = true, forget: forgotten = [], signal } = request;
-  const options = { ...lockOptions(context, request), dryRun, readData, forgotten };
+  const confirm = request.confirm ?? (() => Promise.resolve(true));
+  const options = { ...lockOptions(context, request), dryRun, readData, forgotten, confirm };
   return await maintenance.repairBackups(options, signal);
 }
 

@@ -10,6 +10,7 @@ import type { BackupType } from "../domain/backup.ts";
 import type {
   CheckOptions,
   PrunePlan,
+  RepairBackupsPlan,
   RepairBackupsReport,
   RepairIndexReport,
   VaultKey,
@@ -18,7 +19,15 @@ import type {
 import type { VaultFormat } from "../vault/vault.ts";
 import type { RunOptions } from "./requests.ts";
 
-export type { PrunePlan, RepairBackupsReport, RepairIndexReport, VaultFormat, VaultKey, VaultLock };
+export type {
+  PrunePlan,
+  RepairBackupsPlan,
+  RepairBackupsReport,
+  RepairIndexReport,
+  VaultFormat,
+  VaultKey,
+  VaultLock,
+};
 
 export interface CreateVaultRequest extends RunOptions {
   /** As configured when left out, else a repository. */
@@ -77,6 +86,8 @@ export interface RepairBackupsRequest extends RunOptions {
   readonly readData?: boolean;
   /** Ids of backups of which nothing is left, that may be removed. */
   readonly forget?: readonly string[];
+  /** Shown what is to be rewritten and removed; nothing is done unless it answers true. Default: does. */
+  readonly confirm?: (plan: RepairBackupsPlan) => Promise<boolean>;
 }
 
 /** What has to be known to open a repository without this program. */

@@ -69,8 +69,9 @@ export function fakeMaintenance(changes: { readonly check?: Partial<CheckReport>
     async repairIndex() {
       return { packsRead: 2, packsAdded: 1, packsGone: 0, unreadable: [] };
     },
-    async repairBackups({ dryRun }) {
-      return { rewritten: ["one"], hopeless: [], lost: [], dryRun };
+    async repairBackups({ dryRun, confirm }) {
+      const plan = { rewritten: ["one"], hopeless: [], forgotten: [], lost: [], packsRemoved: 0 };
+      return { ...plan, done: !dryRun && (await confirm(plan)), dryRun };
     },
   };
 }

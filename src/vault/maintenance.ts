@@ -33,7 +33,10 @@ export interface Maintenance {
   /** Makes the index again from the headers of the packs. */
   repairIndex(options: LockOptions, signal: AbortSignal): Promise<RepairIndexReport>;
 
-  /** Rewrites backups without what is lost, and says what that is. They keep their ids. */
+  /**
+   * Rewrites backups without what is lost, and says what that is. They keep their ids. First the index
+   * is made right, which loses nothing; then `confirm` is shown what is to be rewritten and removed.
+   */
   repairBackups(options: RepairBackupsOptions, signal: AbortSignal): Promise<RepairBackupsReport>;
 }
 
@@ -111,15 +114,26 @@ export interface RepairBackupsOptions extends LockOptions {
   readonly readData?: boolean;
   /** Ids of hopeless backups that may be removed. */
   readonly forgotten?: readonly string[];
+  /** Asked once, if something is to be rewritten or removed. */
+  readonly confirm: (plan: RepairBackupsPlan) => Promise<boolean>;
 }
 
-export interface RepairBackupsReport {
+export interface RepairBackupsPlan {
   /** Ids of backups that were (or would be) rewritten. */
   readonly rewritten: readonly string[];
   /** Ids of backups of which nothing is left; they are removed only if `forgotten` names them. */
   readonly hopeless: readonly string[];
+  /** Those of `hopeless` that `forgotten` names. */
+  readonly forgotten: readonly string[];
   /** Every file and folder that was lost, by name. */
   readonly lost: readonly Damage[];
+  /** Packs that are damaged and go, once what is whole in them is in others. */
+  readonly packsRemoved: number;
+}
+
+export interface RepairBackupsReport extends RepairBackupsPlan {
+  /** False after a dry run, a refusal, or where there was nothing to do. */
+  readonly done: boolean;
   readonly dryRun: boolean;
 }
 

@@ -11,11 +11,13 @@ import { BackupError } from "../../domain/error.ts";
 import { formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
 import type {
+  RepairBackupsPlan,
   RepairBackupsReport,
   RepairBackupsRequest,
   RepairIndexReport,
 } from "../../operations/vault-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
+import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
 import { collectFilled } from "../option-values.ts";
 import { damageLines } from "../render/damage.ts";
@@ -29,6 +31,7 @@ type Target = (typeof targets)[number];
 
 interface RepairOptions {
   readonly dryRun?: boolean;
+  readonly yes?: boolean;
   /** False after `--no-read-data`. */
   readonly readData: boolean;
   readonly forget?: readonly string[];
@@ -46,14 +49,15 @@ export const repairCommand: CommandModule = {
       text: "what would be lost",
     },
     {
-      line: "vertex-backup repair backups --vault repository --password-file password",
+      line: "vertex-backup repair backups --yes --vault repository --password-file password",
       text: "make damaged backups restorable again, without what is lost",
     },
   ],
   define: (command, run) => {
     command
       .addArgument(new Argument("<what>", "what to repair").choices(targets))
-      .option("-n, --dry-run", "change nothing, show what repair backups would lose")
+      .option("-n, --dry-run", "change nothing, show what repair backups would do and lose")
+      .option("-y, --yes", "do not ask before backups are rewritten")
       .option("--no-read-data", "do not read everything first: only what is missing counts as lost")
       .option("--forget <id>", "remove this backup, if nothing of it is left; repeatable", collectFilled)
       .action((what: Target, options: RepairOptions) => run((context) => repair(context, what, options)));
@@ -61,15 +65,25 @@ export const repairCommand: CommandModule = {
 };
 
 async function repair(context: CommandContext, what: Target, options: RepairOptions): Promise<ExitCode> {
-  const { dryRun = false, readData, forget = [] } = options;
-  if (what === "index" && (dryRun || !readData || forget.length > 0)) {
+  const { dryRun = false, yes = false, readData, forget = [] } = options;
+  if (what === "index" && (dryRun || yes || !readData || forget.length > 0)) {
     throw new BackupError("invalid-input", "Cannot repair the index: these options are for repair backups", {
       hint: "Making the index again loses nothing; verify says whether it is needed.",
     });
   }
+  const asks = what === "backups" && !dryRun && !yes;
+  if (asks) refuseWithoutAnswer(context);
   const { manager } = await context.openManager();
   await using _closing = manager;
-  const request = { dryRun, readData, forget };
+  let wasShown = false;
+  const confirm = async (plan: RepairBackupsPlan): Promise<boolean> => {
+    if (!asks) return true;
+    context.progress.clear();
+    wasShown = true;
+    await confirmOrRefuse(context, planLines(plan, context.output.palette, "would be"), "Repair them?");
+    return true;
+  };
+  const request = { dryRun, readData, forget, confirm };
   const outcome = await work(context, manager, what, request);
   context.progress.clear();
   const { output } = context;
@@ -77,7 +91,7 @@ async function repair(context: CommandContext, what: Target, options: RepairOpti
   const document = (): unknown => toSnakeCase({ index, backups });
   const text = (): string[] => [
     ...(index === null ? [] : indexLines(index, output.palette)),
-    ...(backups === null ? [] : backupsLines(context, backups)),
+    ...(backups === null ? [] : backupsLines(context, backups, wasShown)),
   ];
   const code = exitCodeOf(outcome);
   if (dryRun || code !== 0) output.answer(document, text);
@@ -122,21 +136,46 @@ function indexLines(report: RepairIndexReport, palette: Palette): string[] {
   ];
 }
 
-function backupsLines({ output, options }: CommandContext, report: RepairBackupsReport): string[] {
-  const { rewritten, hopeless, lost, dryRun } = report;
+function backupsLines(
+  { output, options }: CommandContext,
+  report: RepairBackupsReport,
+  wasShown: boolean,
+): string[] {
+  const { rewritten, hopeless, packsRemoved, dryRun } = report;
   const { palette } = output;
-  if (rewritten.length + hopeless.length === 0) return [palette.green("No backup needs a repair.")];
-  const would = dryRun ? "would be " : "";
+  if (rewritten.length + hopeless.length + packsRemoved === 0)
+    return [palette.green("No backup needs a repair.")];
   return [
-    `${formatQuantity(rewritten.length, "backup")} ${would}rewritten without what is lost:`,
+    ...(wasShown ? [palette.green("Done.")] : planLines(report, palette, dryRun ? "would be" : "")),
+    ...(dryRun ? [] : [`Check it with: ${samePlace("verify --read-data", options)}`]),
+  ];
+}
+
+/** @param would "would be" before it is done, else empty */
+function planLines(plan: RepairBackupsPlan, palette: Palette, would: "" | "would be"): string[] {
+  const { rewritten, hopeless, forgotten, lost, packsRemoved } = plan;
+  const verb = (what: string): string => (would === "" ? what : `${would} ${what}`);
+  const left = hopeless.filter((id) => !forgotten.includes(id));
+  return [
+    `${formatQuantity(rewritten.length, "backup")} ${verb("rewritten")} without what is lost, the old ${verb("removed")}:`,
     ...rewritten.map((id) => `  ${shownId(id)}`),
-    ...(hopeless.length === 0
+    ...(forgotten.length === 0
+      ? []
+      : [
+          palette.red(`Nothing is left of these, which ${would === "" ? "are" : would} removed:`),
+          ...forgotten.map((id) => `  ${safeText(id)}`),
+        ]),
+    ...(left.length === 0
       ? []
       : [
           palette.red("Nothing is left of these; --forget ID removes one:"),
-          ...hopeless.map((id) => `  ${safeText(id)}`),
+          ...left.map((id) => `  ${safeText(id)}`),
         ]),
     ...(lost.length === 0 ? [] : [palette.yellow("Lost:"), ...damageLines(lost, palette)]),
-    ...(dryRun ? [] : [`Check it with: ${samePlace("verify --read-data", options)}`]),
+    ...(packsRemoved === 0
+      ? []
+      : [
+          `${formatQuantity(packsRemoved, "damaged pack")} ${verb("removed")}, after what is whole in them is saved`,
+        ]),
   ];
 }

@@ -151,7 +151,10 @@ test("few trees that hold a lost file at more paths than can be visited are chec
   await bounded(async (within) => {
     const check = await scene.maintenance.check({ ...noWait, readData: "none" }, within);
     assert.deepEqual(check.affected, [scene.id]);
-    const repaired = await scene.maintenance.repairBackups({ ...noWait, dryRun: false }, within);
+    const repaired = await scene.maintenance.repairBackups(
+      { ...noWait, confirm: async () => true, dryRun: false },
+      within,
+    );
     assert.deepEqual(repaired.rewritten, [scene.id]);
   });
 });
@@ -167,7 +170,10 @@ test("folders deeper than any path are damaged, also to check and repair", async
   await bounded(async (within) => {
     await assert.rejects(readEverything(scene, within), isDamaged);
     assert.ok(!(await scene.maintenance.check({ ...noWait, readData: "none" }, within)).ok);
-    await scene.maintenance.repairBackups({ ...noWait, dryRun: false, readData: false }, within);
+    await scene.maintenance.repairBackups(
+      { ...noWait, confirm: async () => true, dryRun: false, readData: false },
+      within,
+    );
   });
 });
 

@@ -60,7 +60,9 @@ async function tryEverything(storage: Storage, folder: string): Promise<readonly
   const prune = { ...noWait, maxUnusedPercent: 0, dryRun: false, confirm: async () => true };
   await attempt("prune", () => maintenance.prune(prune, signal));
   await attempt("repair index", () => maintenance.repairIndex(noWait, signal));
-  await attempt("repair backups", () => maintenance.repairBackups({ ...noWait, dryRun: false }, signal));
+  await attempt("repair backups", () =>
+    maintenance.repairBackups({ ...noWait, confirm: async () => true, dryRun: false }, signal),
+  );
   await attempt("check again", check);
   return refused;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BackupError, isBackupError } from "../../../domain/error.ts";
+import { type BackupError, isBackupError } from "../../../domain/error.ts";
 import type { Storage } from "../../../storage/storage.ts";
 import { configName } from "../open-repository.ts";
 import { stateOf } from "./decode-blobs.ts";

@@ -10,7 +10,7 @@ import { isBackupError } from "../../../../domain/error.ts";
 import { type Manifest, encodeManifest, manifestField } from "../../../../format/restic/manifest.ts";
 import type { ObjectId, SnapshotDocument } from "../../../../format/restic/model.ts";
 import { encodeSnapshot } from "../../../../format/restic/snapshot.ts";
-import type { RepairBackupsOptions, RepairBackupsReport } from "../../../maintenance.ts";
+import type { RepairBackupsOptions, RepairBackupsPlan, RepairBackupsReport } from "../../../maintenance.ts";
 import type { BlobIndex } from "../../blob-index.ts";
 import { describeFound } from "../../find-snapshot.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
@@ -70,6 +70,17 @@ interface Replacement {
   readonly document: SnapshotDocument | undefined;
 }
 
+interface Rewritten {
+  readonly replacements: readonly Replacement[];
+  /** Those of which nothing is left. */
+  readonly hopeless: readonly ObjectId[];
+}
+
+interface FoundDamage {
+  readonly losses: FoundLosses;
+  readonly paths: readonly Loss[];
+}
+
 class BackupRepair {
   readonly #place: RepairPlace;
   readonly #options: RepairBackupsOptions;
@@ -97,7 +108,7 @@ class BackupRepair {
 
   async run(signal: AbortSignal): Promise<RepairBackupsReport> {
     const { repo } = this.#place;
-    const { dryRun, observer } = this.#options;
+    const { dryRun, observer, confirm } = this.#options;
     await this.#readPacks(signal);
     const meter = new ProgressMeter(observer, repo.clock, "check");
     const losses = await findLosses(this.#source, this.#judge, this.#loaded.snapshots, meter, signal);
@@ -105,21 +116,44 @@ class BackupRepair {
     const lost = new DamageList();
     for (const { id, error } of this.#loaded.damaged) lost.add(`snapshots/${id}`, error.message);
     addLosses(paths, lost);
-    const writer = dryRun ? undefined : new PackWriter(repo, signal);
-    const hopeless: ObjectId[] = this.#loaded.damaged.map(({ id }) => id);
+    const found = { losses, paths };
+    const plan = await this.#planOf(await this.#rewriteAll(found, undefined, signal), lost, signal);
+    const isHarmless = plan.rewritten.length + plan.forgotten.length + plan.packsRemoved === 0;
+    if (dryRun || !(isHarmless || (await confirm(plan)))) return { ...plan, done: false, dryRun };
+    signal.throwIfAborted();
+    const writer = new PackWriter(repo, signal);
     try {
-      const replacements = await this.#rewriteAll(losses, paths, writer, hopeless, signal);
-      if (writer !== undefined) await this.#carryOut(writer, replacements, hopeless, signal);
-      return {
-        rewritten: replacements.map(({ old }) => this.#idOf(old)),
-        hopeless: hopeless.map((id) => this.#idOf(id)),
-        lost: lost.all(),
-        dryRun,
-      };
+      await this.#carryOut(writer, await this.#rewriteAll(found, writer, signal), signal);
+      return { ...plan, done: !isHarmless, dryRun };
     } catch (error) {
-      await writer?.abort();
+      await writer.abort();
       throw error;
     }
+  }
+
+  async #planOf(
+    { replacements, hopeless }: Rewritten,
+    lost: DamageList,
+    signal: AbortSignal,
+  ): Promise<RepairBackupsPlan> {
+    return {
+      rewritten: replacements.map(({ old }) => this.#idOf(old)),
+      hopeless: hopeless.map((id) => this.#idOf(id)),
+      forgotten: this.#forgottenOf(hopeless).map((id) => this.#idOf(id)),
+      lost: lost.all(),
+      packsRemoved: (await this.#packsToRemove(signal)).length,
+    };
+  }
+
+  #forgottenOf(hopeless: readonly ObjectId[]): readonly ObjectId[] {
+    const allowed = new Set(this.#options.forgotten ?? []);
+    return hopeless.filter((id) => allowed.has(this.#idOf(id)));
+  }
+
+  async #packsToRemove(signal: AbortSignal): Promise<readonly ObjectId[]> {
+    const there = new Set((await listObjects(this.#place.repo, "data", signal)).map(({ id }) => id));
+    // What the disk cannot read today is nobody's to throw away: another disk may read its copy.
+    return [...this.#judge.damagedPacks()].filter((id) => there.has(id) && !this.#judge.isUnread(id));
   }
 
   async #readPacks(signal: AbortSignal): Promise<void> {
@@ -138,15 +172,14 @@ class BackupRepair {
     await readPacks({ repo, threads, observer, judge: this.#judge, damages }, index, chosen, signal);
   }
 
-  /** Adds those of which nothing is left to `hopeless`. */
+  /** Without a writer nothing is stored. */
   async #rewriteAll(
-    losses: FoundLosses,
-    paths: readonly Loss[],
+    { losses, paths }: FoundDamage,
     writer: PackWriter | undefined,
-    hopeless: ObjectId[],
     signal: AbortSignal,
-  ): Promise<readonly Replacement[]> {
+  ): Promise<Rewritten> {
     const { isAffected, snapshots } = losses;
+    const hopeless: ObjectId[] = this.#loaded.damaged.map(({ id }) => id);
     const rewriter = new TreeRewriter({ source: this.#source, judge: this.#judge, isAffected, writer });
     const replacements: Replacement[] = [];
     for (const snapshot of snapshots) {
@@ -163,7 +196,7 @@ class BackupRepair {
       if (tree === undefined) hopeless.push(id);
       else replacements.push({ old: id, document: rewritten(snapshot, tree, text) });
     }
-    return replacements;
+    return { replacements, hopeless };
   }
 
   /**
@@ -213,8 +246,7 @@ class BackupRepair {
   /** I3: packs, index, new snapshots; then the old ones go, then damaged packs that nothing names. */
   async #carryOut(
     writer: PackWriter,
-    replacements: readonly Replacement[],
-    hopeless: readonly ObjectId[],
+    { replacements, hopeless }: Rewritten,
     signal: AbortSignal,
   ): Promise<void> {
     const { repo, lock } = this.#place;
@@ -227,18 +259,13 @@ class BackupRepair {
       requireWholeIndex(loaded);
       await rewriteIndex(this.#place, loaded, { forget: damaged, add: written }, signal);
     }
-    const allowed = new Set(this.#options.forgotten ?? []);
-    const going = hopeless.filter((id) => allowed.has(this.#idOf(id)));
     for (const { old, document } of replacements) {
       await lock.assertHeld(signal);
       if (document !== undefined) await saveObject(repo, "snapshots", encodeSnapshot(document), signal);
       await removeInSteps(this.#place, "snapshots", [old], signal);
     }
-    await removeInSteps(this.#place, "snapshots", going, signal);
-    const there = new Set((await listObjects(repo, "data", signal)).map(({ id }) => id));
-    // What the disk cannot read today is nobody's to throw away: another disk may read its copy.
-    const packs = [...damaged].filter((id) => there.has(id) && !this.#judge.isUnread(id));
-    await removeInSteps(this.#place, "data", packs, signal);
+    await removeInSteps(this.#place, "snapshots", this.#forgottenOf(hopeless), signal);
+    await removeInSteps(this.#place, "data", await this.#packsToRemove(signal), signal);
   }
 
   /** Copies what is whole of damaged packs, so that these can go: as long as they are listed, backups take lost blobs for stored. */

@@ -17,7 +17,12 @@ import {
 import { sweepFaults } from "../../../../testing/sweep-faults.ts";
 import { openTestRepository } from "../../../../testing/test-repository.ts";
 import { noWait, signal, TestMachine } from "../../../../testing/vault-probe.ts";
-import type { Maintenance, RepairBackupsReport } from "../../../maintenance.ts";
+import type {
+  Maintenance,
+  RepairBackupsOptions,
+  RepairBackupsPlan,
+  RepairBackupsReport,
+} from "../../../maintenance.ts";
 import { RepositoryKeyRing } from "../../key-ring.ts";
 import { loadIndex } from "../../load-index.ts";
 import { packName, saveObject } from "../../objects.ts";
@@ -160,9 +165,12 @@ test("repairIndex() saves the blobs of packs whose headers are damaged or cut of
 
 async function repairBackups(
   repo: Repository,
-  changes: { readonly dryRun?: boolean; readonly forgotten?: readonly string[] } = {},
+  changes: Partial<RepairBackupsOptions> = {},
 ): Promise<RepairBackupsReport> {
-  return await maintain(repo).repairBackups({ ...noWait, dryRun: false, ...changes }, signal);
+  return await maintain(repo).repairBackups(
+    { ...noWait, dryRun: false, confirm: async () => true, ...changes },
+    signal,
+  );
 }
 
 test("repairBackups() cuts what is lost out of a file, and leaves every other file and backup as it was", async () => {
@@ -295,6 +303,25 @@ test("repairBackups() only tells in a dry run", async () => {
   assert.equal(report.dryRun, true);
   assert.deepEqual(new Set(report.rewritten), new Set([sample.ids.one, sample.ids.two]));
   assert.deepEqual(await objectsOf(repo.storage), damaged);
+});
+
+test("repairBackups() asks with what it is going to do, and removes nothing where that is refused", async () => {
+  const sample = await makeSample();
+  const damaged = await withDamagedBlob(sample, "second part ");
+  const repo = await openCopy(damaged);
+  const plans: RepairBackupsPlan[] = [];
+  const confirm = async (plan: RepairBackupsPlan): Promise<boolean> => {
+    plans.push(plan);
+    return false;
+  };
+  const refused = await repairBackups(repo, { confirm });
+  assert.equal(refused.done, false);
+  assert.deepEqual(await objectsOf(repo.storage), damaged);
+  const report = await repairBackups(repo);
+  assert.deepEqual({ ...plans[0], done: true, dryRun: false }, report);
+  assert.equal(report.packsRemoved, 1);
+  await repairBackups(repo, { confirm });
+  assert.equal(plans.length, 1, "nobody is asked about nothing");
 });
 
 test("repairBackups() finds in packs what only the index had lost, and rewrites nothing", async () => {
