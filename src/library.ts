@@ -95,6 +95,7 @@ export type {
   ReadData,
   RecoveryFacts,
   RemoveKeyRequest,
+  RepairBackupsPlan,
   RepairBackupsReport,
   RepairBackupsRequest,
   RepairIndexReport,

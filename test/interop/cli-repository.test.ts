@@ -226,7 +226,7 @@ test("damage is named by verify, and repair brings the other backups back, to re
     dry.backups.lost.some(({ path }) => path?.includes("lost.bin")),
     JSON.stringify(dry),
   );
-  const repaired = await sandbox.run(`repair backups ${there}`);
+  const repaired = await sandbox.run(`repair backups --yes ${there}`);
   assert.equal(repaired.code, 0, repaired.out + repaired.err);
   restic(sandbox, "check --read-data");
   await ours(sandbox, "verify --read-data");

@@ -256,9 +256,12 @@ test("every kind of damage that restic finds is found, and named by the paths it
 
 /** Repairs what can be repaired, after which restic finds nothing wrong. */
 async function assertMended(place: ResticPlace, repo: Repository, what: string): Promise<void> {
-  const dry = await maintain(repo).repairBackups({ ...noWait, dryRun: true }, signal);
+  const dry = await maintain(repo).repairBackups(
+    { ...noWait, confirm: async () => true, dryRun: true },
+    signal,
+  );
   const told = await maintain(repo).repairBackups(
-    { ...noWait, dryRun: false, forgotten: dry.hopeless },
+    { ...noWait, confirm: async () => true, dryRun: false, forgotten: dry.hopeless },
     signal,
   );
   assert.deepEqual(new Set(told.rewritten), new Set(dry.rewritten), what);

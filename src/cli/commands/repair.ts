@@ -157,7 +157,7 @@ function planLines(plan: RepairBackupsPlan, palette: Palette, would: "" | "would
   const verb = (what: string): string => (would === "" ? what : `${would} ${what}`);
   const left = hopeless.filter((id) => !forgotten.includes(id));
   return [
-    `${formatQuantity(rewritten.length, "backup")} ${verb("rewritten")} without what is lost, the old ${verb("removed")}:`,
+    `${formatQuantity(rewritten.length, "backup")} ${verb("rewritten")} without what is lost, the old ones ${verb("removed")}:`,
     ...rewritten.map((id) => `  ${shownId(id)}`),
     ...(forgotten.length === 0
       ? []
@@ -175,7 +175,7 @@ function planLines(plan: RepairBackupsPlan, palette: Palette, would: "" | "would
     ...(packsRemoved === 0
       ? []
       : [
-          `${formatQuantity(packsRemoved, "damaged pack")} ${verb("removed")}, after what is whole in them is saved`,
+          `${formatQuantity(packsRemoved, "damaged pack")} ${verb("removed")}, after what is whole of it is saved elsewhere`,
         ]),
   ];
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -229,7 +231,7 @@ test("commands for repositories say on an archive vault what serves instead", as
     "unlock",
     "unlock --all",
     "repair index",
-    "repair backups",
+    "repair backups --yes",
     "rotate --prune",
     "verify --read-data-subset 10%",
   ];
@@ -253,6 +255,8 @@ test("options of verify, prune and repair that make no sense together are usage 
     "prune --max-unused some",
     "prune",
     "repair index --dry-run",
+    "repair index --yes",
+    "repair backups",
     "repair nothing",
     "recovery-kit --output ''",
   ]) {
@@ -290,4 +294,26 @@ test("no output of any command repeats a password, a password command, or what i
       assert.doesNotMatch(`${out}${err}`, /geheim/i, `${line} ${place}`);
     }
   }
+});
+
+test("repair backups asks a person first, and says that it did", async () => {
+  using sandbox = await withRepository();
+  sandbox.write("uploads/large", randomBytes(100_000).toString("latin1"));
+  await sandbox.run(`create ${there}`);
+  const packs = readdirSync("repo/data", { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  // The largest is the one with data.
+  const [path = ""] = packs.toSorted((a, b) => statSync(b).size - statSync(a).size);
+  const bytes = readFileSync(path);
+  bytes.writeUInt8((bytes[20] ?? 0) ^ 1, 20);
+  chmodSync(path, 0o600);
+  writeFileSync(path, bytes);
+  const asked = await sandbox.run(`repair backups ${there}`, { terminalWidth: 100, input: "n\n" });
+  assert.equal(asked.code, 130);
+  assert.match(asked.err, /would be rewritten.*1 damaged pack would be removed.*Repair them\? \[y\/N\] /s);
+  assert.deepEqual(readFileSync(path), bytes);
+  const done = await sandbox.run(`repair backups ${there}`, { terminalWidth: 100, input: "y\n" });
+  assert.match(done.out, /Done\./);
+  assert.equal(existsSync(path), false);
 });

@@ -62,7 +62,10 @@ test("repairBackups() calls a backup damaged whose database is lost, however man
     packs.map((pack) => pack.id),
     signal,
   );
-  const report = await vault.maintenance?.repairBackups({ ...noWait, dryRun: false }, signal);
+  const report = await vault.maintenance?.repairBackups(
+    { ...noWait, confirm: async () => true, dryRun: false },
+    signal,
+  );
   assert.deepEqual(report?.rewritten, [id]);
   const [backup] = await vault.list(signal);
   assert.equal(backup?.state, "damaged");
