@@ -14,15 +14,19 @@ export function originOf(backup: Backup, location: string): BackupOrigin {
 
 /** Finds the copies among the backups of a vault. */
 export class CopiedAlready {
-  readonly #byKey: ReadonlyMap<string, Backup>;
+  readonly #whole: ReadonlyMap<string, Backup>;
+  readonly #damaged: ReadonlyMap<string, Backup>;
 
   constructor(backups: readonly Backup[]) {
-    this.#byKey = new Map(backups.map((backup) => [keyOf(backup), backup]));
+    const keyed = backups.map((backup) => [keyOf(backup), backup] as const);
+    this.#whole = new Map(keyed.filter(([, { state }]) => state !== "damaged"));
+    this.#damaged = new Map(keyed.filter(([, { state }]) => state === "damaged"));
   }
 
-  /** The same backup in this vault, if it is there. */
+  /** The same backup in this vault, if it is there. A damaged copy is none, unless a new one would be no better. */
   find(backup: Backup): Backup | undefined {
-    return this.#byKey.get(keyOf(backup));
+    const key = keyOf(backup);
+    return this.#whole.get(key) ?? (backup.state === "damaged" ? this.#damaged.get(key) : undefined);
   }
 }
 

@@ -186,5 +186,30 @@ test("a copy is known by what was backed up and when, not by where vaults lie", 
   assert.equal(there.find(sampleBackup({ host: "web2" })), undefined);
   assert.equal(there.find(sampleBackup({ source: "blog" })), undefined);
   assert.equal(there.find(sampleBackup({ startedAtMs: 1 })), undefined);
+  const damaged = new CopiedAlready([{ ...copy, state: "damaged" }]);
+  assert.equal(damaged.find(backup), undefined, "it is copied again");
+  assert.equal(damaged.find({ ...backup, state: "damaged" })?.id, copy.id);
+  assert.equal(new CopiedAlready([copy, { ...copy, state: "damaged" }]).find(backup), copy);
   assert.deepEqual(originOf(copy, "/elsewhere"), { id: backup.id, vault: "/srv/vault" });
+});
+
+test("copyBackups() copies again what the target knows to be damaged", async () => {
+  await using scene = createBrowseScene();
+  const { backup } = await scene.manager.createBackup();
+  const offsite = scene.otherManager("offsite");
+  await scene.manager.copyBackups(offsite);
+  const [copy] = await offsite.listBackups();
+  const path = join(
+    scene.app.directory,
+    "offsite",
+    copy?.files.find(({ role }) => role === "archive")?.name ?? "",
+  );
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
+  assert.equal((await offsite.verifyBackup()).ok, false);
+  assert.deepEqual(outcomesOf(await scene.manager.copyBackups(offsite)), ["copied"]);
+  const [whole] = (await offsite.listBackups()).filter(({ state }) => state === "good");
+  assert.deepEqual(await contentsOf(offsite, whole?.id ?? ""), await contentsOf(scene.manager, backup.id));
+  assert.deepEqual(outcomesOf(await scene.manager.copyBackups(offsite)), ["there"]);
 });
