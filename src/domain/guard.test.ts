@@ -72,6 +72,7 @@ test("lastTrusted() passes over suspect, damaged, safety and other backups", () 
     { ...base, safety: true, startedAtMs: 7 },
     { ...base, type: "database", startedAtMs: 6 } as const,
     { ...base, source: "blog", startedAtMs: 5 },
+    { ...base, neverRemoved: true, startedAtMs: 10 },
     base,
     wanted,
   ];

@@ -56,18 +56,21 @@ export function suspectReason(
  * The backup a new one is compared with: the newest of its source and type that can be
  * trusted. An incomplete one will do, else a source with one unreadable file had no guard.
  */
-export function lastTrusted<B extends Pick<Backup, "source" | "type" | "state" | "safety" | "startedAtMs">>(
-  backups: readonly B[],
-  source: string,
-  type: Backup["type"],
-): B | undefined {
-  return backups
-    .filter((backup) => backup.source === source && backup.type === type && !backup.safety)
-    .filter((backup) => backup.state === "good" || backup.state === "incomplete")
-    .reduce<B | undefined>(
-      (newest, backup) => (newest === undefined || backup.startedAtMs > newest.startedAtMs ? backup : newest),
-      undefined,
-    );
+export function lastTrusted<
+  B extends Pick<Backup, "source" | "type" | "state" | "safety" | "startedAtMs" | "neverRemoved">,
+>(backups: readonly B[], source: string, type: Backup["type"]): B | undefined {
+  return (
+    backups
+      .filter((backup) => backup.source === source && backup.type === type && !backup.safety)
+      // Another program's may bear the name of this source by chance.
+      .filter((backup) => backup.neverRemoved !== true)
+      .filter((backup) => backup.state === "good" || backup.state === "incomplete")
+      .reduce<B | undefined>(
+        (newest, backup) =>
+          newest === undefined || backup.startedAtMs > newest.startedAtMs ? backup : newest,
+        undefined,
+      )
+  );
 }
 
 /** Docker names a container by the first digits of its id, another one for each run. */

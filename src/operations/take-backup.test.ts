@@ -9,9 +9,11 @@ import { isBackupError } from "../domain/error.ts";
 import { type Progress, silentObserver } from "../domain/progress.ts";
 import { createLiveApp, type LiveApp } from "../testing/live-app.ts";
 import { openLiveContext } from "../testing/live-context.ts";
+import { sampleBackup } from "../testing/sample-backup.ts";
 import { tarNames } from "../testing/tar-names.ts";
 import { signal } from "../testing/vault-probe.ts";
 import { backUp } from "./back-up.ts";
+import { parentOf } from "./take-backup.ts";
 
 function storedFiles(app: LiveApp, backup: Backup): string[] {
   const archive = backup.files.find((file) => file.role === "archive");
@@ -189,4 +191,16 @@ test("progress of a backup never goes back within a phase, and ends at its total
     assert.deepEqual([bytesDone, itemsDone], [bytesTotal, itemsTotal], phase);
     assert.ok((bytesDone ?? 0) >= 4_000_000, phase);
   }
+});
+
+test("parentOf() takes the newest of its source's backups, and no snapshot of another program that bears its name", () => {
+  const roots = [{ name: "uploads", path: "/srv/uploads" }];
+  const folders = roots.map((root) => {
+    return { ...root, excludes: [], oneFileSystem: false, excludeCaches: false, plainFiles: [] };
+  });
+  const source = { name: "restic", databases: [], folders, references: [] };
+  const ours = sampleBackup({ id: "ours", source: "restic", roots });
+  const foreign = sampleBackup({ id: "foreign", source: "restic", roots, neverRemoved: true });
+  assert.equal(parentOf([foreign, ours], { type: "full", source })?.id, "ours");
+  assert.equal(parentOf([foreign], { type: "full", source }), undefined);
 });

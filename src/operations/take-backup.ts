@@ -161,11 +161,16 @@ function databasesOf({ source, type }: BackupJob): readonly DatabaseSource[] {
 }
 
 /** The backup to settle unchanged files against: the newest that holds one of the folders and can be read. */
-function parentOf(earlier: readonly Backup[], job: BackupJob): Backup | undefined {
+export function parentOf(
+  earlier: readonly Backup[],
+  job: Pick<BackupJob, "type" | "source">,
+): Backup | undefined {
   if (job.type === "database") return undefined;
   const candidates = earlier.filter(
     (backup) =>
       backup.source === job.source.name &&
+      // Another program's may bear that name by chance.
+      backup.neverRemoved !== true &&
       backup.state !== "unverified" &&
       backup.state !== "damaged" &&
       backup.roots.some((root) =>
