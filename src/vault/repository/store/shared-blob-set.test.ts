@@ -46,6 +46,19 @@ test("claim() keeps more ids than were expected", () => {
   for (let i = 0; i < count; i += 7) assert.equal(set.claim(idOf(i)), false);
 });
 
+test("claim() does not wait for a thread that died while it took an id, once the store is aborted", () => {
+  const { parts } = SharedBlobSet.create(0);
+  let asked = 0;
+  const set = new SharedBlobSet(parts, () => {
+    if (++asked > 3) throw new Error("aborted");
+  });
+  // Every slot is between being taken and being ready.
+  const words = new Int32Array(parts.memory);
+  for (let at = 0; at < parts.firstSlots * 9; at += 9) words[at] = 1;
+  assert.throws(() => set.claim(idOf(1)), /aborted/);
+  assert.equal(asked, 4);
+});
+
 test("claim() gives each id to one thread only, however they race", async () => {
   const set = SharedBlobSet.create(0);
   const module = new URL("./shared-blob-set.ts", import.meta.url).href;

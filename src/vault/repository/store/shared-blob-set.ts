@@ -39,10 +39,16 @@ export class SharedBlobSet {
   readonly parts: SharedBlobSetParts;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #firstSlots: number;
+  readonly #throwIfAborted: (() => void) | undefined;
 
-  /** Opens a set made by {@link SharedBlobSet.create}, here or in another thread. */
-  constructor(parts: SharedBlobSetParts) {
+  /**
+   * Opens a set made by {@link SharedBlobSet.create}, here or in another thread.
+   *
+   * @param throwIfAborted Asked while another thread is waited for, which may have died; without it nobody is
+   */
+  constructor(parts: SharedBlobSetParts, throwIfAborted?: () => void) {
     this.parts = parts;
+    this.#throwIfAborted = throwIfAborted;
     this.#words = new Int32Array(parts.memory);
     this.#firstSlots = parts.firstSlots;
   }
@@ -54,7 +60,11 @@ export class SharedBlobSet {
     return new SharedBlobSet({ memory: reserve(firstSlots * slotBytes), firstSlots });
   }
 
-  /** Takes an id, 32 bytes: true for exactly one of all threads that ask, false for the others and ever after. */
+  /**
+   * Takes an id, 32 bytes: true for exactly one of all threads that ask, false for the others and ever after.
+   *
+   * @throws what `throwIfAborted` does
+   */
   claim(id: Uint8Array): boolean {
     for (let segment = 0; ; segment++) {
       const outcome = this.#claimIn(segment, id);
@@ -91,8 +101,11 @@ export class SharedBlobSet {
         return true;
       }
     }
-    // Its taker is between two instructions.
-    while (state === taken) state = Atomics.load(words, at);
+    // Its taker is between two instructions, or died there: then the store is aborted.
+    while (state === taken) {
+      this.#throwIfAborted?.();
+      state = Atomics.load(words, at);
+    }
     for (let word = 0; word < idWords; word++)
       if (words[at + 1 + word] !== wordOf(id, word)) return undefined;
     return false;

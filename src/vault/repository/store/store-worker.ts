@@ -33,7 +33,7 @@ const { key, chunkerPolynomial, version, level, known, control, buffers, staging
   workerData as StoreWorkerData;
 const words = new Int32Array(control);
 const counters = new BigInt64Array(control);
-const blobs = new SharedBlobSet(known);
+const blobs = new SharedBlobSet(known, throwIfAborted);
 const packs = new PackBuilder({ key, type: "data", version, level, takeBuffer, onPack });
 const doer = new WorkDoer({
   chunkerPolynomial,
