@@ -10,6 +10,7 @@ import { Argument } from "commander";
 import { readPassword } from "../../app/password.ts";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import { BackupError } from "../../domain/error.ts";
+import { formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
 import type { VaultKey } from "../../operations/vault-requests.ts";
 import { askNewPassword } from "../ask-password.ts";
@@ -153,7 +154,11 @@ function keyTable({ output, io }: CommandContext, keys: readonly VaultKey[]): st
     { text: safeText(key.host) },
     { text: safeText(formatIsoMoment(key.createdAt, nowMs)) },
   ]);
-  return [...renderTable(columns, rows, output.width, output.palette.bold), "* opened by the password given"];
+  return [
+    ...renderTable(columns, rows, output.width, output.palette.bold),
+    "* opened by the password given",
+    `${formatQuantity(keys.length, "key")}: the password of each opens the repository`,
+  ];
 }
 
 function outcomeLine({ output }: CommandContext, action: Action, key: VaultKey): string {

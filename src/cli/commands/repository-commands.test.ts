@@ -182,7 +182,7 @@ test("a wrong password ends with 12, none with 2, and neither is repeated", asyn
 test("key names its keys, keeps the one in use, and refuses what makes no sense", async () => {
   using sandbox = await withRepository();
   const list = await sandbox.run(`key list ${there}`);
-  assert.match(list.out, /^ +ID +USER +HOST +CREATED\n\* .*\n\* opened by/);
+  assert.match(list.out, /^ +ID +USER +HOST +CREATED\n\* .*\n\* opened by.*\n1 key: /);
   const id = /^\* +([0-9a-f]{8})/m.exec(list.out)?.[1] ?? "";
   assert.equal((await sandbox.run(`key remove ${id} ${there}`)).code, 1);
   assert.equal((await sandbox.run(`key remove ffffffffff ${there}`)).code, 10);
