@@ -3,10 +3,13 @@ import { hash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
+import { compress } from "../../encode/zstd.ts";
+import { newMasterKey, sealBox } from "../../format/restic/crypto-box.ts";
 import { encodeIndex } from "../../format/restic/index-file.ts";
 import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { BlobType, IndexedPack, PackedBlob } from "../../format/restic/model.ts";
 import { BlobIndex } from "./blob-index.ts";
+import { openBlob } from "./read/decode-blobs.ts";
 
 const id = (number: number): string => hash("sha256", `${number}`, "hex");
 
@@ -110,4 +113,28 @@ test("an index of 250,000 blobs takes under 75 bytes a blob, and is searched at 
   const usEach = ((performance.now() - startedMs) * 1_000) / wanted.length;
   // Ten times what it takes here: this is to notice a table that degenerates, not a slow machine.
   assert.ok(usEach < 10, `${usEach} microseconds each`);
+});
+
+test("find() knows an empty blob that another program compressed, from a pack's header and from an index file", () => {
+  const empty = { id: hash("sha256", "", "hex"), type: "data", offset: 0 } as const;
+  const packs = [
+    { id: id(1), blobs: [{ ...empty, length: 45, uncompressedLength: 0 }] },
+    { id: id(2), blobs: [{ ...empty, length: 32 }] },
+  ];
+  const fromHeaders = new BlobIndex();
+  for (const pack of packs) fromHeaders.add(pack);
+  assert.deepEqual([...fromHeaders.packs()], packs);
+  const asOthersWriteIt = packs.map((pack) => ({
+    ...pack,
+    blobs: pack.blobs.map(({ id: blobId, type, offset, length }) => ({ id: blobId, type, offset, length })),
+  }));
+  const fromFile = new BlobIndex();
+  fromFile.addScanned(scanIndex(encodeIndex(asOthersWriteIt)) ?? assert.fail());
+  assert.deepEqual([...fromFile.packs()], packs);
+});
+
+test("an empty blob that is compressed is opened as any other", () => {
+  const key = newMasterKey();
+  const box = sealBox(key, compress(new Uint8Array()));
+  assert.equal(openBlob(key, box, { uncompressedLength: 0 }).length, 0);
 });

@@ -7,11 +7,15 @@
  */
 
 import { BackupError } from "../../domain/error.ts";
+import { boxOverheadBytes } from "../../format/restic/crypto-box.ts";
 import { fieldsPerRow, type ScannedIndex } from "../../format/restic/index-scan.ts";
 import type { BlobType, IndexedPack, ObjectId, PackedBlob } from "../../format/restic/model.ts";
 import type { BlobLookup, BlobPlace } from "./repository.ts";
 
 const idBytes = 32;
+
+/** SHA-256 of nothing. Index files do not tell whether such a blob is compressed; some programs do compress it. */
+const emptyId = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** Rows that are allocated at once: 3 MB, so that growing never copies much; the first segment begins small. */
 const rowsPerSegment = 65_536;
@@ -33,7 +37,7 @@ interface Segment {
   readonly packs: Uint32Array;
   readonly offsets: Uint32Array;
   readonly lengths: Uint32Array;
-  /** Plain size of compressed blobs, 0 for others: an empty blob is never compressed. */
+  /** Plain size of compressed blobs, 0 for others. Of an empty one its length says whether it is compressed. */
   readonly uncompressed: Uint32Array;
 }
 
@@ -238,12 +242,15 @@ export class BlobIndex implements BlobLookup {
     const segment = this.#segment(row);
     const i = row & rowMask;
     const uncompressed = segment.uncompressed[i] ?? 0;
+    const id = segment.ids.toString("hex", i * idBytes, (i + 1) * idBytes);
+    const length = segment.lengths[i] ?? 0;
+    const isCompressed = uncompressed > 0 || (id === emptyId && length > boxOverheadBytes);
     return {
-      id: segment.ids.toString("hex", i * idBytes, (i + 1) * idBytes),
+      id,
       type: typeOf(segment.packs[i] ?? 0),
       offset: segment.offsets[i] ?? 0,
-      length: segment.lengths[i] ?? 0,
-      ...(uncompressed === 0 ? {} : { uncompressedLength: uncompressed }),
+      length,
+      ...(isCompressed ? { uncompressedLength: uncompressed } : {}),
     };
   }
 
