@@ -108,9 +108,15 @@ const anyBlob = fc.record({
   type: fc.constantFrom<BlobType>("data", "data", "tree"),
   plain: fc.boolean(),
 });
+/** No writer puts one blob into a pack twice; several packs may hold it. */
+const anyPack = fc.uniqueArray(anyBlob, {
+  minLength: 1,
+  maxLength: 8,
+  selector: ({ name, type }) => `${type} ${name}`,
+});
 const anyScene = fc
   .record({
-    packs: fc.array(fc.array(anyBlob, { minLength: 1, maxLength: 8 }), { maxLength: 25 }),
+    packs: fc.array(anyPack, { maxLength: 25 }),
     used: fc.array(fc.boolean(), { minLength: 90, maxLength: 90 }),
   })
   .map(({ packs, used }) => {
