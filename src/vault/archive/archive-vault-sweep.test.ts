@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backupTypes } from "../../domain/backup.ts";
 import type { Storage, StorageContent, StoredObject } from "../../storage/storage.ts";
+import { passOn } from "../../testing/sabotaged-storage.ts";
 import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { sweepCreate, sweepRemove } from "../../testing/archive-vault-sweep.ts";
 
@@ -20,22 +21,6 @@ for (const type of backupTypes) {
     assert.ok(tried > fewOf(40, few), `${tried} interruptions were tried`);
     assert.equal(unreached, 0);
   });
-}
-
-/** All of a storage, to be changed in one place. */
-function passOn(inner: Storage): Storage {
-  return {
-    location: inner.location,
-    properties: inner.properties,
-    put: (name, content, signal) => inner.put(name, content, signal),
-    get: (name, range, signal) => inner.get(name, range, signal),
-    stat: (name, signal) => inner.stat(name, signal),
-    list: (prefix, signal) => inner.list(prefix, signal),
-    remove: (names, signal) => inner.remove(names, signal),
-    freeBytes: (signal) => inner.freeBytes(signal),
-    cleanUnfinished: (signal) => inner.cleanUnfinished(signal),
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
 }
 
 async function collect(content: StorageContent): Promise<Uint8Array> {

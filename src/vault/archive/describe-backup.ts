@@ -7,10 +7,10 @@
 
 import { basename } from "node:path/posix";
 import type { Backup, BackupDatabase } from "../../domain/backup.ts";
-import { isoWithOffset } from "../../domain/clock.ts";
 import { metadataName, parseBackupId, stampToMs } from "../../format/archive/file-names.ts";
 import type { BackupMetadata, MetadataDatabase } from "../../format/archive/metadata.ts";
 import type { BackupGroup } from "./backup-groups.ts";
+import { unknownBackup } from "../unknown-backup.ts";
 
 export function describeOurs(metadata: BackupMetadata, metadataSizeBytes: number): Backup {
   const own = { name: metadataName(metadata.id), role: "metadata", sizeBytes: metadataSizeBytes } as const;
@@ -53,7 +53,7 @@ export function describeForeign(group: BackupGroup): Backup {
     .filter((object) => object.role === "database")
     .map((object) => foreignDatabase(basename(object.name), object.sizeBytes));
   return {
-    ...unknownBackup(group.id),
+    ...knownByName(group.id),
     state: "unverified",
     stateReason: "it has no metadata of this program, so there is nothing to check it against",
     sourceBytes: databases.reduce((sum, database) => sum + database.sizeBytes, 0),
@@ -83,7 +83,7 @@ function foreignDatabase(name: string, sizeBytes: number): BackupDatabase {
 /** A backup whose metadata this version cannot read. It is shown, and never removed. */
 export function describeUnreadable(id: string, reason: string, metadataSizeBytes: number): Backup {
   return {
-    ...unknownBackup(id),
+    ...knownByName(id),
     state: "damaged",
     stateReason: reason,
     storedBytes: metadataSizeBytes,
@@ -91,33 +91,10 @@ export function describeUnreadable(id: string, reason: string, metadataSizeBytes
   };
 }
 
-function unknownBackup(id: string): Backup {
+function knownByName(id: string): Backup {
   const name = parseBackupId(id);
   const startedAtMs = stampToMs(name?.stamp ?? "");
-  return {
-    id,
-    type: name?.type ?? "full",
-    source: "",
-    host: "",
-    startedAt: isoWithOffset(startedAtMs),
-    startedAtMs,
-    durationMs: 0,
-    state: "unverified",
-    stateReason: "",
-    safety: false,
-    pinned: false,
-    neverRemoved: true,
-    tags: [],
-    sourceBytes: 0,
-    storedBytes: 0,
-    counts: { databases: 0, files: 0, directories: 0, symlinks: 0, unchangedFiles: 0 },
-    databases: [],
-    roots: [],
-    files: [],
-    problems: [],
-    problemCount: 0,
-    toolVersion: "",
-  };
+  return unknownBackup({ id, type: name?.type ?? "full", startedAtMs, state: "unverified" });
 }
 
 /** The same backup, with something found wrong that its metadata does not know of. */

@@ -8,11 +8,11 @@
 
 import { basename } from "node:path/posix";
 import type { Backup } from "../../domain/backup.ts";
-import { isoWithOffset } from "../../domain/clock.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
 import { backupOfManifest, type Manifest, manifestField } from "../../format/restic/manifest.ts";
 import { type ParsedManifest, parseManifest } from "../../format/restic/manifest-parse.ts";
 import type { SnapshotDocument } from "../../format/restic/model.ts";
+import { unknownBackup } from "../unknown-backup.ts";
 
 /** A backup, and what its manifest says besides. */
 export interface DescribedBackup {
@@ -61,13 +61,13 @@ export function describeSnapshot(
 
 /** A snapshot whose file cannot be read. It is shown, and never removed. */
 export function describeUnreadable(id: string, reason: string): Backup {
-  return { ...unknownBackup(id, 0), type: "full", state: "damaged", stateReason: reason };
+  return { ...unknownBackup({ id, type: "full", startedAtMs: 0, state: "damaged" }), stateReason: reason };
 }
 
 function describeForeign(id: string, document: SnapshotDocument): Backup {
   const { summary, timeMs } = document;
   return {
-    ...unknownBackup(id, timeMs),
+    ...unknownBackup({ id, type: "storage", startedAtMs: timeMs, state: "good" }),
     source: foreignSource,
     host: document.hostname,
     tags: document.tags,
@@ -112,31 +112,4 @@ function freeName(wanted: string, taken: Set<string>): string {
   for (let n = 2; taken.has(name); n++) name = `${wanted}-${n}`;
   taken.add(name);
   return name;
-}
-
-function unknownBackup(id: string, startedAtMs: number): Backup {
-  return {
-    id,
-    type: "storage",
-    source: "",
-    host: "",
-    startedAt: isoWithOffset(startedAtMs),
-    startedAtMs,
-    durationMs: 0,
-    state: "good",
-    stateReason: "",
-    safety: false,
-    pinned: false,
-    neverRemoved: true,
-    tags: [],
-    sourceBytes: 0,
-    storedBytes: 0,
-    counts: { databases: 0, files: 0, directories: 0, symlinks: 0, unchangedFiles: 0 },
-    databases: [],
-    roots: [],
-    files: [],
-    problems: [],
-    problemCount: 0,
-    toolVersion: "",
-  };
 }
