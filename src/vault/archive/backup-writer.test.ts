@@ -23,19 +23,10 @@ import {
 } from "../../testing/vault-probe.ts";
 import type { Vault } from "../vault.ts";
 import { openArchiveVault } from "./archive-vault.ts";
+import { TestClock } from "../../testing/test-clock.ts";
 
 const minuteMs = 60_000;
 const stamp = localStamp(noonMs);
-
-class TestClock implements Clock {
-  ms = noonMs;
-  now(): number {
-    return this.ms;
-  }
-  elapsed(): number {
-    return this.ms;
-  }
-}
 
 function openVault(storage: Storage, clock: Clock, machines = new TestMachine(), pid = 1): Promise<Vault> {
   const machine = machines.process(pid);

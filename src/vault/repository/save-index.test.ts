@@ -1,32 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../../domain/clock.ts";
 import type { IndexedPack } from "../../format/restic/model.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { StorageContent } from "../../storage/storage.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
-import { noonMs, noWait, rejectsWith, signal } from "../../testing/vault-probe.ts";
+import { noWait, rejectsWith, signal } from "../../testing/vault-probe.ts";
 import { loadIndex } from "./load-index.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
 import { listObjects } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 import { saveIndexHeld } from "./save-index.ts";
+import { TestClock } from "../../testing/test-clock.ts";
 
 const minuteMs = 60_000;
 const packs: readonly IndexedPack[] = [
   { id: "aa".repeat(32), blobs: [{ id: "bb".repeat(32), type: "data", offset: 0, length: 40 }] },
 ];
-
-class TestClock implements Clock {
-  ms = noonMs;
-  now(): number {
-    return this.ms;
-  }
-  elapsed(): number {
-    return this.ms;
-  }
-}
 
 /** A storage during whose puts of an index something happens. */
 class EventfulStorage extends MemoryStorage {

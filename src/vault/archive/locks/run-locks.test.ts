@@ -9,20 +9,10 @@ import { noonMs, noWait, rejectsWith, signal, TestMachine } from "../../../testi
 import { runObjectName } from "./run-document.ts";
 import { RunLocks } from "./run-locks.ts";
 import { readRuns } from "../bytes/runs.ts";
+import { TestClock } from "../../../testing/test-clock.ts";
 
 const minuteMs = 60_000;
 const stamp = "20240601_120000";
-
-/** A clock that a test moves: of the storage and of all runs. */
-class TestClock implements Clock {
-  ms = noonMs;
-  now(): number {
-    return this.ms;
-  }
-  elapsed(): number {
-    return this.ms;
-  }
-}
 
 function locksOf(storage: Storage, clock: Clock, pid = 1, machines = new TestMachine()): RunLocks {
   const machine = machines.process(pid);

@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Clock } from "../../../domain/clock.ts";
 import { MemoryStorage } from "../../../storage/memory-storage.ts";
 import { openTestRepository } from "../../../testing/test-repository.ts";
 import { noonMs, noWait, rejectsWith, signal } from "../../../testing/vault-probe.ts";
 import type { Repository } from "../repository.ts";
 import { acquireLock } from "./acquire-lock.ts";
 import type { RepositoryLock } from "./repository-lock.ts";
+import { TestClock } from "../../../testing/test-clock.ts";
 
 const silenceMs = 31 * 60_000;
 const shared = { ...noWait, exclusive: false };
 const exclusive = { ...noWait, exclusive: true };
-
-class TestClock implements Clock {
-  ms = noonMs;
-  now(): number {
-    return this.ms;
-  }
-  elapsed(): number {
-    return this.ms;
-  }
-}
 
 /** A storage on which something happens once, just before an object is put or removed. */
 class EventfulStorage extends MemoryStorage {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import type { Clock } from "../../../domain/clock.ts";
 import { parseLock } from "../../../format/restic/lock.ts";
 import { MemoryStorage } from "../../../storage/memory-storage.ts";
 import type { Storage } from "../../../storage/storage.ts";
@@ -12,22 +11,12 @@ import { listObjects, loadObject, saveObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import { acquireLock } from "./acquire-lock.ts";
 import { cleanLocks, listLocks, removeStaleLocks } from "./list-locks.ts";
+import { TestClock } from "../../../testing/test-clock.ts";
 
 const minuteMs = 60_000;
 const shared = { ...noWait, exclusive: false };
 const exclusive = { ...noWait, exclusive: true };
 const patient = { lockWaitMs: 10_000 };
-
-/** A clock that a test moves: of the storage and of all runs. */
-class TestClock implements Clock {
-  ms = noonMs;
-  now(): number {
-    return this.ms;
-  }
-  elapsed(): number {
-    return this.ms;
-  }
-}
 
 interface Scene {
   readonly clock: TestClock;
