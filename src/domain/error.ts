@@ -10,7 +10,7 @@
  *
  * - `not-found`: no such vault, backup, or path inside a backup
  * - `exists`: the name is taken and is never overwritten
- * - `damaged`: stored bytes are not what was written
+ * - `damaged`: stored bytes are not what was written, or the disk cannot read them while it reads others
  * - `wrong-password`: no key of the vault opens with it
  * - `locked`: another run holds the vault or the target
  * - `storage-unavailable`: the place where backups are kept cannot be reached or written

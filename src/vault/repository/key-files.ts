@@ -16,6 +16,7 @@ import {
 import type { KeyDocument, MasterKey, ObjectId } from "../../format/restic/model.ts";
 import { formatTime } from "../../format/restic/times.ts";
 import { boundedMap } from "../bounded-map.ts";
+import { failureOfFile } from "./input-failure.ts";
 import { documentName, listObjects, readHashed } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 import { readThisUser } from "./this-user.ts";
@@ -35,7 +36,7 @@ interface StoredKey {
 
 export interface StoredKeys {
   readonly keys: readonly StoredKey[];
-  /** Files that are no keys this version can read. */
+  /** Files that are no keys this version can read, or that the disk cannot read. */
   readonly unreadable: readonly { readonly id: ObjectId; readonly error: BackupError }[];
 }
 
@@ -49,9 +50,10 @@ export async function loadKeys(repo: Pick<Repository, "storage">, signal: AbortS
       const bytes = await readHashed(repo.storage, documentName("keys", id), keySizeBytesMax, signal);
       keys.push({ id, document: parseKeyFile(bytes) });
     } catch (error) {
-      if (isBackupError(error, "damaged", "unsupported", "unsafe")) unreadable.push({ id, error });
+      if (isBackupError(error, "unsupported", "unsafe")) unreadable.push({ id, error });
       // A key that was removed meanwhile opens nothing.
-      else if (!isBackupError(error, "not-found")) throw error;
+      else if (!isBackupError(error, "not-found"))
+        unreadable.push({ id, error: await failureOfFile(repo.storage, error, signal) });
     }
   };
   await boundedMap(listed, ({ id }) => loadOne(id), signal);

@@ -11,6 +11,7 @@ import type { IndexedPack, ObjectId } from "../../format/restic/model.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { boundedMap } from "../bounded-map.ts";
 import { BlobIndex } from "./blob-index.ts";
+import { failureOfFile, isInputFailure } from "./input-failure.ts";
 import { type ListedObject, listObjects, loadObject } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 
@@ -78,7 +79,9 @@ export function requireWholeIndex(loaded: LoadedIndex): BlobIndex {
   if (first === undefined) return loaded.index;
   throw new BackupError("damaged", `Cannot read the index: ${first.error.message}`, {
     cause: first.error,
-    hint: "Run repair index: it makes the index again from the packs.",
+    hint: isInputFailure(first.error)
+      ? "Look at the disk and copy the repository to another one; then run repair index, which makes the index again from the packs."
+      : "Run repair index: it makes the index again from the packs.",
   });
 }
 
@@ -106,8 +109,7 @@ async function loadFiles(place: IndexPlace, before: LoadedIndex, signal: AbortSi
     try {
       files.push({ id, sizeBytes, packs: addFile(index, await loadObject(place, "index", id, signal)) });
     } catch (error) {
-      if (!isBackupError(error, "damaged")) throw error;
-      damaged.push({ id, error: named(id, error) });
+      damaged.push({ id, error: named(id, await failureOfFile(place.storage, error, signal)) });
     }
   };
   await boundedMap(pending, loadOne, signal, filesAtOnce);
@@ -129,5 +131,6 @@ function addFile(index: BlobIndex, bytes: Buffer): readonly ObjectId[] {
 
 function named(id: ObjectId, error: BackupError): BackupError {
   if (error.message.includes(id)) return error;
-  return new BackupError("damaged", `Cannot read index/${id}: ${error.message}`, { cause: error });
+  const { kind, message, details } = error;
+  return new BackupError(kind, `Cannot read index/${id}: ${message}`, { cause: error, details });
 }

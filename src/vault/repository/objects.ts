@@ -18,6 +18,9 @@ import type { Repository } from "./repository.ts";
 export type DocumentKind = "index" | "snapshots" | "locks";
 export type ObjectKind = DocumentKind | "keys" | "data";
 
+/** Without it nothing can be read: it says which key is the repository's. */
+export const configName = "config";
+
 /** First byte of a document that is compressed; one that is not begins like JSON. */
 const compressedMark = 2;
 

@@ -17,10 +17,8 @@ import { isIrreducible, randomPolynomial } from "../../format/restic/polynomial.
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { addKey, findKey, loadKeys, type OpenedKey } from "./key-files.ts";
-import { documentName, isObjectId } from "./objects.ts";
+import { configName, documentName, isObjectId } from "./objects.ts";
 import type { Repository } from "./repository.ts";
-
-export const configName = "config";
 
 /** 155 bytes are what restic writes. */
 const configSizeBytesMax = 64 * 1024;
@@ -101,7 +99,7 @@ export async function openRepository(options: RepositoryOptions, signal: AbortSi
   if (found === undefined || config === undefined) {
     if (opened) throw damagedConfig(storage, "no key that the password opens decrypts it", undefined);
     if (keys.keys.length === 0) throw noKeys(storage);
-    throw wrongPassword(storage);
+    throw wrongPassword(storage, keys.unreadable[0]?.id);
   }
   return repositoryOf(options, found, parseKnownConfig(storage, config));
 }
@@ -199,9 +197,11 @@ function noRepository(storage: Storage, cause: unknown): BackupError {
   });
 }
 
-function wrongPassword(storage: Storage): BackupError {
+/** @param unreadable A key that may be the one the password is of */
+function wrongPassword(storage: Storage, unreadable: ObjectId | undefined): BackupError {
+  const hint = "Check where the password comes from: a file, a command, the environment.";
   return new BackupError("wrong-password", `Cannot open the repository ${storage.location}: wrong password`, {
-    hint: "Check where the password comes from: a file, a command, the environment.",
+    hint: unreadable === undefined ? hint : `${hint} The file keys/${unreadable} cannot be read.`,
   });
 }
 

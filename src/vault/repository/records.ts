@@ -16,6 +16,7 @@ import { readAll } from "../../storage/read-all.ts";
 import { boundedMap } from "../bounded-map.ts";
 import { chooseRecords, type RecordName } from "../recorded-facts.ts";
 import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
+import { isInputFailure } from "./input-failure.ts";
 import { isObjectId } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 
@@ -75,7 +76,7 @@ function codeOf(said: string, codeKey: Buffer): Buffer {
   return createHmac("sha256", codeKey).update(said).digest().subarray(0, codeBytes);
 }
 
-/** The record of a name. One whose text is damaged or gone still says what its name says. */
+/** The record of a name. One whose text is damaged, gone or unreadable still says what its name says. */
 export async function readRecord(
   repo: RecordPlace,
   named: RecordName,
@@ -103,7 +104,8 @@ async function readText(
     if (fields.text("name") !== name) return nothing;
     return { host: fields.text("host"), message: fields.text("message", messageCharactersMax) };
   } catch (error) {
-    if (error instanceof SyntaxError || isBackupError(error, "damaged", "not-found")) return nothing;
+    const isLost = isBackupError(error, "damaged", "not-found") || isInputFailure(error);
+    if (error instanceof SyntaxError || isLost) return nothing;
     throw error;
   }
 }

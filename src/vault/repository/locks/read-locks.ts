@@ -9,6 +9,7 @@ import { isBackupError } from "../../../domain/error.ts";
 import { parseLock } from "../../../format/restic/lock.ts";
 import type { LockDocument, ObjectId } from "../../../format/restic/model.ts";
 import { boundedMap } from "../../bounded-map.ts";
+import { failureOfFile } from "../input-failure.ts";
 import { listObjects, loadObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import type { StoredLock } from "./lock-state.ts";
@@ -59,7 +60,7 @@ async function readLock(
       return document;
     } catch (error) {
       if (isBackupError(error, "not-found")) return "gone";
-      if (!isBackupError(error, "damaged")) throw error;
+      await failureOfFile(repo.storage, error, signal);
     }
     if (pauseMs !== undefined) await sleep(pauseMs, undefined, { signal });
   }

@@ -8,6 +8,7 @@ import { type BackupError, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId, SnapshotDocument } from "../../../format/restic/model.ts";
 import { parseSnapshot } from "../../../format/restic/snapshot.ts";
 import { boundedMap } from "../../bounded-map.ts";
+import { failureOfFile } from "../input-failure.ts";
 import { listObjects, loadObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 
@@ -23,6 +24,7 @@ export interface StoredSnapshot {
 export interface LoadedSnapshots {
   /** Newest first. */
   readonly snapshots: readonly StoredSnapshot[];
+  /** Those that cannot be read: damaged, or on a bad part of the disk. */
   readonly damaged: readonly { readonly id: ObjectId; readonly error: BackupError }[];
   /** Listed, and not there when they were read: somebody removed them meanwhile. */
   readonly vanished: readonly ObjectId[];
@@ -40,9 +42,8 @@ export async function loadSnapshots(repo: Repository, signal: AbortSignal): Prom
       try {
         snapshots.push({ id, document: parseSnapshot(await loadObject(repo, "snapshots", id, signal)) });
       } catch (error) {
-        if (isBackupError(error, "damaged")) damaged.push({ id, error });
-        else if (isBackupError(error, "not-found")) vanished.push(id);
-        else throw error;
+        if (isBackupError(error, "not-found")) vanished.push(id);
+        else damaged.push({ id, error: await failureOfFile(repo.storage, error, signal) });
       }
     },
     signal,

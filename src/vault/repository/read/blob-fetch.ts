@@ -13,7 +13,8 @@ import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type PackRange, planRanges, type WantedBlob } from "./blob-ranges.ts";
 import type { BlobThreads } from "./blob-threads.ts";
 import { type BlobToDecode, type DecodeFailure, plainLengthOf } from "./decode-blobs.ts";
-import { isInputFailure, readFailure } from "./read-failure.ts";
+import { isInputFailure } from "../input-failure.ts";
+import { readFailure } from "./read-failure.ts";
 import { SharedMemory } from "./shared-memory.ts";
 
 /** Requests in flight: hides the latency of a network. What they hold in memory is bounded by who asks. */

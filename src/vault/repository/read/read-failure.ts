@@ -5,18 +5,10 @@
  * @module
  */
 
-import { type BackupError, isBackupError } from "../../../domain/error.ts";
+import { isBackupError } from "../../../domain/error.ts";
 import type { Storage } from "../../../storage/storage.ts";
-import { configName } from "../open-repository.ts";
+import { isInputFailure, requireAnswer } from "../input-failure.ts";
 import { stateOf } from "./decode-blobs.ts";
-
-/** What the kernel says of a bad sector, and of a checksum of the file system's own that does not fit. */
-const inputFailures: readonly unknown[] = ["EIO", "EBADMSG", "EUCLEAN"];
-
-/** Whether the disk failed to read: nothing says that the bytes are wrong, and others may be readable. */
-export function isInputFailure(error: unknown): error is BackupError {
-  return isBackupError(error, "storage-unavailable") && inputFailures.includes(error.details["code"]);
-}
 
 /** A clause on why these bytes cannot be had. @throws the error itself where it is about more than them */
 export async function readFailure(
@@ -28,6 +20,6 @@ export async function readFailure(
   if (isBackupError(error, "damaged")) return stateOf(error);
   if (!isInputFailure(error)) throw error;
   // A disk that cannot read one file any more is damage; a storage that answers nothing is not.
-  for await (const _ of storage.get(configName, { offset: 0, length: 1 }, signal)) break;
+  await requireAnswer(storage, signal);
   return `its bytes cannot be read: ${stateOf(error)}`;
 }

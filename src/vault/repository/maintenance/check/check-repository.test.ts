@@ -297,6 +297,37 @@ test("check() takes a pack on a bad part of the disk for damage, and missing per
   await assert.rejects(checkWithout(repo, objects, { name, code: "EACCES" }), isForbidden);
 });
 
+test("check() names any key, index and snapshot on a bad part of the disk, and looks at the rest", async () => {
+  const { repo, objects, snapshots } = await makeSample();
+  const { pack, offset } = await placeOf(repo, "bee ");
+  const damaged = flipped(objects, packName(pack), offset + 20);
+  const names = [...objects.keys()].filter((name) => /^(keys|index|snapshots)/.test(name));
+  assert.equal(names.length, 5, "a key, and an index and a snapshot of each backup");
+  for (const name of names) {
+    const { damages, affected, packsTotal } = await checkWithout(repo, damaged, { name, code: "EIO" });
+    const named = damages.find(({ object }) => object === name);
+    assert.equal(named?.message, "its bytes cannot be read: EIO");
+    const isSnapshot = name.startsWith("snapshots/");
+    if (isSnapshot) assert.ok(affected.includes(name.slice("snapshots/".length)));
+    const seesBlobs = !name.startsWith("index/");
+    if (seesBlobs)
+      assert.ok(
+        damages.some(({ object }) => object === packName(pack)),
+        name,
+      );
+    assert.equal(packsTotal, [...objects.keys()].filter((one) => one.startsWith("data/")).length);
+    const isForbidden = (error: unknown): boolean => isBackupError(error, "storage-unavailable");
+    await assert.rejects(checkWithout(repo, damaged, { name, code: "EACCES" }), isForbidden);
+  }
+  assert.equal(snapshots.length, 2);
+});
+
+test("check() ends where the disk cannot read anything, not even the config", async () => {
+  const { repo, objects } = await makeSample();
+  const isAway = (error: unknown): boolean => isBackupError(error, "storage-unavailable");
+  await assert.rejects(checkWithout(repo, objects, { name: "config", code: "EIO" }), isAway);
+});
+
 test("check() names the pack and the paths of a tree on a bad part of the disk, and looks at the rest", async () => {
   const { repo, objects } = await makeSample();
   const { index } = await loadIndex(repo, signal);

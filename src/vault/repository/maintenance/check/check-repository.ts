@@ -15,8 +15,8 @@ import type { CheckOptions, CheckReport } from "../../../maintenance.ts";
 import type { BlobIndex } from "../../blob-index.ts";
 import { loadKeys } from "../../key-files.ts";
 import { type LoadedIndex, loadIndex } from "../../load-index.ts";
-import { documentName } from "../../objects.ts";
-import { configName } from "../../open-repository.ts";
+import { isInputFailure } from "../../input-failure.ts";
+import { configName, documentName } from "../../objects.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
@@ -104,6 +104,8 @@ class Check {
       if (id !== this.#repo.config.id)
         throw new BackupError("damaged", "config: it is of another repository");
     } catch (error) {
+      // Where even that cannot be read, nothing else is looked at.
+      if (isInputFailure(error)) throw error;
       this.#note(configName, error);
     }
   }
@@ -156,7 +158,8 @@ class Check {
 
   /** Takes damage as a finding; anything else ends the check. */
   #note(object: string, error: unknown): void {
-    if (!isBackupError(error, "damaged", "not-found", "unsupported", "unsafe")) throw error;
-    this.#damages.add(object, stateOf(error));
+    if (isInputFailure(error)) this.#damages.add(object, `its bytes cannot be read: ${stateOf(error)}`);
+    else if (!isBackupError(error, "damaged", "not-found", "unsupported", "unsafe")) throw error;
+    else this.#damages.add(object, stateOf(error));
   }
 }

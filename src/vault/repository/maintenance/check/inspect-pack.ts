@@ -11,7 +11,8 @@ import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts
 import { packName } from "../../objects.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
-import { isInputFailure, readFailure } from "../../read/read-failure.ts";
+import { isInputFailure } from "../../input-failure.ts";
+import { readFailure } from "../../read/read-failure.ts";
 import type { Repository } from "../../repository.ts";
 import { headerTailBytesMax, parseTail } from "../pack-header.ts";
 import { type PackSegment, planSegments } from "./pack-segments.ts";

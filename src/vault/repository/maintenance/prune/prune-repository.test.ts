@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { BackupError, isBackupError } from "../../../../domain/error.ts";
 import { MemoryStorage } from "../../../../storage/memory-storage.ts";
 import type { ByteRange, Storage } from "../../../../storage/storage.ts";
+import { withBadSector } from "../../../../testing/bad-sector.ts";
 import { everyFew, fewOf } from "../../../../testing/every-few.ts";
 import {
   contentOf,
@@ -141,6 +142,43 @@ test("prune() refuses before anything is removed where something needed is missi
     }
   }
   assert.ok(refused >= 8, `${refused} were refused`);
+});
+
+test("prune() refuses where the disk cannot read an index, snapshot or tree, and names it", async () => {
+  const { objects, kept } = await makeTemplate();
+  const names = [...objects.keys()].filter((name) => /^(index|snapshots)/.test(name));
+  assert.equal(names.length, 4, "an index of each backup, and the snapshot that is left");
+  for (const name of names) {
+    const { storage } = await openCopy(objects);
+    const repo = await openTestRepository(withBadSector(storage, { name, at: 10 }));
+    const error = await prune(repo).catch((thrown: unknown) => thrown);
+    assert.ok(isBackupError(error, "damaged"), String(error));
+    assert.match(error.message, new RegExp(name));
+    assert.match(error.hint ?? "", /disk.*run .*repair index/);
+    assert.deepEqual(await objectsOf(storage), objects);
+  }
+  assert.ok(names.includes(`snapshots/${kept}`));
+});
+
+test("prune() frees a pack on a bad part of the disk if nobody needs what lies there, else names the blob", async () => {
+  const { objects, kept } = await makeTemplate();
+  const { index } = await loadIndex((await openCopy(objects)).repo, signal);
+  let freed = 0;
+  for (const { id: pack, blobs } of index.packs()) {
+    for (const blob of blobs.filter(({ type }) => type === "data")) {
+      const { storage } = await openCopy(objects);
+      const repo = await openTestRepository(
+        withBadSector(storage, { name: packName(pack), at: blob.offset + 20 }),
+      );
+      const error = await prune(repo).catch((thrown: unknown) => thrown);
+      const whole = await openTestRepository(storage);
+      assert.deepEqual(await restoreAll(whole), new Map([[kept, contentOf(second)]]));
+      if (isBackupError(error))
+        assert.match(error.message, new RegExp(`data ${blob.id} of pack ${pack}.*EIO`));
+      else if ((await storage.stat(packName(pack), signal)) === undefined) freed++;
+    }
+  }
+  assert.ok(freed >= 4, "old, older, and both of y");
 });
 
 /** Does not find one object, the first time it is asked for it. */

@@ -9,6 +9,7 @@
 import { BackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, ObjectId, TreeNode } from "../../../../format/restic/model.ts";
 import type { PruneOptions, PruneReport } from "../../../maintenance.ts";
+import { isInputFailure } from "../../input-failure.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { listObjects } from "../../objects.ts";
@@ -187,8 +188,11 @@ class Execution {
 }
 
 function refusal(state: string, cause: unknown): BackupError {
+  const disk = isInputFailure(cause)
+    ? "Look at the disk and copy the repository to another one; then run"
+    : "Run";
   return new BackupError("damaged", `Cannot prune: ${state}`, {
     cause,
-    hint: "Nothing was removed. Run verify, then repair index and repair backups.",
+    hint: `Nothing was removed. ${disk} verify, then repair index and repair backups.`,
   });
 }

@@ -10,7 +10,8 @@ import { Permits } from "../../../../encode/permits.ts";
 import { packName } from "../../objects.ts";
 import { type PackRange, planRanges } from "../../read/blob-ranges.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
-import { openBlob, stateOf } from "../../read/decode-blobs.ts";
+import { openBlob } from "../../read/decode-blobs.ts";
+import { readFailure } from "../../read/read-failure.ts";
 import type { BlobLookup, BlobPlace, Repository } from "../../repository.ts";
 import type { PackWriter } from "../pack-writer.ts";
 import type { ProgressMeter } from "../progress-meter.ts";
@@ -92,9 +93,7 @@ async function readRange(
       pieces.push(piece);
     }
   } catch (error) {
-    if (!(error instanceof BackupError) || (error.kind !== "damaged" && error.kind !== "not-found"))
-      throw error;
-    const state = stateOf(error);
+    const state = await readFailure(repo.storage, error, signal);
     return { bytes, faults: new Map(blobs.map((_, index) => [index, state])) };
   }
   const failures = await threads.decode({
@@ -112,6 +111,7 @@ async function addCopy({ repo, writer }: RepackPlace, blob: BlobPlace, box: Uint
   } else await writer.addSealed(id, type, box, uncompressedLength);
 }
 
+/** From another pack, or by itself: what cannot be read may lie beside it. */
 async function copyFromElsewhere(
   place: RepackPlace,
   blob: BlobPlace,
@@ -119,7 +119,6 @@ async function copyFromElsewhere(
   signal: AbortSignal,
 ): Promise<void> {
   for (const other of place.index.findAll(blob.id, blob.type)) {
-    if (other.pack === blob.pack && other.offset === blob.offset) continue;
     const [range] = planRanges([{ place: other, at: 0 }]);
     if (range === undefined) continue;
     const { bytes, faults } = await readRange(place, range, signal);
@@ -129,6 +128,8 @@ async function copyFromElsewhere(
   throw new BackupError(
     "damaged",
     `Cannot prune: ${blob.type} ${blob.id} of pack ${blob.pack} is needed and cannot be read: ${fault}`,
-    { hint: "Nothing was removed. Run verify with all data to see which backups are affected." },
+    {
+      hint: "Nothing was removed. Look at the disk, then run verify --read-data to see which backups are affected.",
+    },
   );
 }
