@@ -63,11 +63,13 @@ async function copyFiles(context: CaptureContext): Promise<CopiedSidecars | "uns
   const total = Number((database?.size ?? 0n) + (wal?.size ?? 0n) + (journal?.size ?? 0n));
   let before = 0;
   const report = (done: number): void => context.report(Math.min(before + done, total), total);
-  before += await copyFileTo(context.path, imagePath, report);
+  const copied = await copyFileTo(context.path, imagePath, report);
+  before += copied;
   let hotJournal = false;
   if ((journal?.size ?? 0n) > 0n) {
     const copyPath = `${imagePath}-journal`;
-    before += await copyFileTo(sidecarPath(context.path, "-journal"), copyPath, report);
+    const journalBytes = await copyFileTo(sidecarPath(context.path, "-journal"), copyPath, report);
+    before += journalBytes;
     hotJournal = hasJournalMagic(readStart(byteStringFromText(copyPath)));
     if (hotJournal && namesSuperJournal(readEnd(copyPath, journalTailBytes))) return "unsafe";
     if (!hotJournal) await rm(copyPath);

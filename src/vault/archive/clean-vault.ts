@@ -8,11 +8,11 @@ import { isBackupError } from "../../domain/error.ts";
 import { silentObserver } from "../../domain/progress.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { CleanReport } from "../vault.ts";
+import { type Run, readRuns } from "./bytes/runs.ts";
 import { foreignNames } from "./foreign-names.ts";
-import { removeUnnamed } from "./remove-backups.ts";
 import { reservedIds } from "./locks/run-document.ts";
 import type { RunLocks } from "./locks/run-locks.ts";
-import { type Run, readRuns } from "./bytes/runs.ts";
+import { removeUnnamed } from "./remove-backups.ts";
 
 const nothing: CleanReport = { objectsRemoved: 0, locksBroken: 0 };
 
@@ -47,7 +47,8 @@ async function cleanRuns(storage: Storage, gone: readonly Run[], signal: AbortSi
   for (const run of gone) {
     signal.throwIfAborted();
     const keep = await foreignNames(storage, run, signal);
-    removed += await removeUnnamed(storage, reservedIds(run.base, run.document), signal, keep);
+    const unnamed = await removeUnnamed(storage, reservedIds(run.base, run.document), signal, keep);
+    removed += unnamed;
     // Last: as long as it is there, what it reserved stays invisible and is cleaned again.
     for (const name of run.names) await storage.remove([name], signal);
   }

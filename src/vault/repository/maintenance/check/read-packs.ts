@@ -52,7 +52,8 @@ export async function readPacks(
       if (sizeBytes === undefined) continue;
       try {
         signal.throwIfAborted();
-        findings += await readOne(place, { ...next.value, sizeBytes }, meter, signal);
+        const found = await readOne(place, { ...next.value, sizeBytes }, meter, signal);
+        findings += found;
       } catch (error) {
         failed = true;
         throw error;
