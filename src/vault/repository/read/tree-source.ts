@@ -97,13 +97,33 @@ export class TreeSource {
     signal.throwIfAborted();
     const known = this.#kept.get(id);
     if (known !== undefined) return known;
+    const nodes = await this.loadAs(id, parseTree, reading, signal);
+    this.#kept.add(id, nodes);
+    return nodes;
+  }
+
+  /**
+   * As {@link load}, for callers that take from the verified bytes of a tree what they need, and keep it themselves.
+   *
+   * @param parse Throws `damaged` for what makes no sense
+   */
+  async loadAs<T>(
+    id: ObjectId,
+    parse: (plain: Uint8Array) => T,
+    reading: () => string,
+    signal: AbortSignal,
+  ): Promise<T> {
+    signal.throwIfAborted();
     const place = findBlob(this.#index, id, "tree");
     if ("message" in place) throw blobError(place, reading());
     const plain = (await this.#fromSegments(place, signal)) ?? (await this.#fetch(place, reading, signal));
     this.#bytesRead += plain.length;
-    const nodes = parse(plain, place, reading);
-    this.#kept.add(id, nodes);
-    return nodes;
+    try {
+      return parse(plain);
+    } catch (error) {
+      if (!isBackupError(error, "damaged")) throw error;
+      throw unreadableTree(place, reading(), error);
+    }
   }
 
   /** Starts reading what a later {@link load} will need. Its failure is that call's. */
@@ -176,15 +196,6 @@ export class TreeSource {
     const failures = await this.#fetcher.load([{ place, at: 0 }], target, signal);
     for (const failure of failures.values()) throw blobError(failure, reading());
     return new Uint8Array(target);
-  }
-}
-
-function parse(plain: Uint8Array, place: BlobPlace, reading: () => string): readonly TreeNode[] {
-  try {
-    return parseTree(plain);
-  } catch (error) {
-    if (!isBackupError(error, "damaged")) throw error;
-    throw unreadableTree(place, reading(), error);
   }
 }
 
