@@ -40,7 +40,8 @@ export interface EntryAttributes {
  * - `image`: a captured database in a scratch file that does not change.
  * - `stream`: bytes of another backup, exactly `sizeBytes` of them; opened at most once, and read before
  *   `BackupWriter.add` returns. One that fails, ends early or goes on fails the backup (I6).
- *   No later backup settles a file against what came as a stream: it may have been a captured image.
+ *   Only copies of backups are made of them. No later backup settles a file against one: it may have been a
+ *   captured image.
  */
 export type EntryContent =
   | { readonly from: "path"; readonly path: ByteString }
@@ -75,6 +76,9 @@ export interface StoredEntry extends EntryAttributes {
   readonly sha256?: string;
   /** Equal only for equal bytes, within one vault; present on files that are not further names of another. */
   readonly contentId?: string;
+  /** As on {@link Entry}, where the format keeps them, 0 where it is not known: in repositories. */
+  readonly deviceId?: bigint;
+  readonly links?: number;
   readonly linkTarget?: ByteString;
   readonly hardLinkTo?: ByteString;
 }

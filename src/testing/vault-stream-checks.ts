@@ -162,7 +162,9 @@ export const vaultStreamChecks: readonly VaultCheck[] = [
       let parent: string | undefined;
       for (const entries of [copied, files]) {
         const startedAtMs = noonMs + (parent === undefined ? 0 : 60_000);
-        const writer = await vault.begin(beginOptions({ type: "storage", startedAtMs, parent }), signal);
+        const origin = parent === undefined ? { copiedFrom: { id: "a", vault: "/srv/other" } } : {};
+        const options = beginOptions({ type: "storage", startedAtMs, parent, ...origin });
+        const writer = await vault.begin(options, signal);
         const settled = await writer.settle(entries, signal);
         await writer.add(
           entries.map((entry, i) => ({ entry, settled: settled[i] ?? false })),

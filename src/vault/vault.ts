@@ -43,6 +43,14 @@ export interface Vault extends AsyncDisposable {
    */
   begin(options: BeginOptions, signal: AbortSignal): Promise<BackupWriter>;
 
+  /**
+   * Offered by repositories: keeps what another repository's {@link BackupReader.foreign} gives, as what it is
+   * there: a backup of another program. Shared lock as `begin`; visible with its last step (I1).
+   *
+   * @throws {BackupError} `locked`; what reading the blobs throws
+   */
+  takeForeign?(snapshot: ForeignSnapshot, options: LockOptions, signal: AbortSignal): Promise<Backup>;
+
   /** Every backup that can be listed, newest first by the time in its metadata (never by file time). */
   list(signal: AbortSignal): Promise<readonly Backup[]>;
 
@@ -158,11 +166,36 @@ export interface AddedEntry {
   readonly settled: boolean;
 }
 
+/** A backup that another program made, as it lies in a repository. */
+export interface ForeignSnapshot {
+  /** What a copy in another repository says of itself: the JSON text of its snapshot. */
+  readonly document: string;
+  /**
+   * Every blob it needs, verified, each once, in no promised order. Bytes are valid until the next one is asked for.
+   *
+   * @param isWanted Those for which this answers false are left out, and not read
+   * @throws {BackupError} `damaged`
+   */
+  blobs(
+    isWanted: (blob: Pick<ForeignBlob, "id" | "type">) => boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<ForeignBlob>;
+}
+
+export interface ForeignBlob {
+  readonly id: string;
+  readonly type: "data" | "tree";
+  readonly bytes: Uint8Array;
+}
+
 /** Asked about each folder before what is in it. */
 export type EntersFolder = (folder: Pick<StoredEntry, "root" | "path">) => boolean;
 
 export interface BackupReader extends AsyncDisposable {
   readonly backup: Backup;
+
+  /** Present on what another program made in a repository. */
+  readonly foreign?: ForeignSnapshot;
 
   /** The image of a declared database. Its checksum is verified at the end of the stream. @throws {BackupError} `damaged`, `not-found` */
   readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array>;

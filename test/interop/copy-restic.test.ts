@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createBackupManager } from "../../src/app/create-backup-manager.ts";
@@ -58,6 +58,41 @@ test("a snapshot of restic's own becomes a tar that holds all of it but pipes, w
   execFileSync("tar", ["-xpzf", join(directory, "archive", tar), "-C", join(directory, "unpacked")]);
   assert.deepEqual(await treeOf(join(directory, "unpacked/uploads")), wanted);
   assert.equal(statSync(join(directory, "unpacked/uploads/same.txt")).nlink, 2);
+});
+
+test("restic finds its own snapshots in another repository as they were, and rotation leaves them to it", async () => {
+  await using scene = createBrowseScene();
+  const { app } = scene;
+  const { directory, uploads } = app;
+  execFileSync("mkfifo", [join(uploads, "pipe")]);
+  restic(directory, "one", "init");
+  restic(directory, "one", "backup", "--host", "web9", "--tag", "nightly", uploads);
+  rmSync(join(uploads, "deep"), { recursive: true });
+  restic(directory, "one", "backup", "--host", "web9", "--tag", "nightly", uploads);
+  const open = (name: string) =>
+    createBackupManager({
+      ...app.configuration,
+      ...{ vault: join(directory, name), format: "repository", password },
+    });
+  await using one = open("one");
+  await using two = open("two");
+  await one.copyBackups(two);
+  const snapshots = (name: string) =>
+    JSON.parse(restic(directory, name, "snapshots", "--json")) as Record<string, unknown>[];
+  const described = ({ time, tree, paths, hostname, username, tags }: Record<string, unknown>) => ({
+    ...{ time, tree, paths, hostname, username, tags },
+  });
+  assert.deepEqual(snapshots("two").map(described), snapshots("one").map(described));
+  assert.deepEqual(
+    snapshots("two").map(({ original }) => original),
+    snapshots("one").map(({ id }) => id),
+  );
+  assert.match(restic(directory, "two", "check", "--read-data"), /no errors were found/);
+  assert.match(restic(directory, "two", "ls", "latest", "--long"), /prw.*\/pipe/);
+  await two.rotateBackups({ rules: { last: 1 } });
+  assert.equal(snapshots("two").length, 2);
+  restic(directory, "two", "forget", "--keep-last", "1", "--prune");
+  assert.equal((await two.listBackups()).length, 1);
 });
 
 test("restic restores and checks what was copied from an archive into a repository", async () => {

@@ -9,7 +9,13 @@ import { open } from "node:fs/promises";
 import { type Backup, type BackupDatabase, incompleteKinds, type Problem } from "../../domain/backup.ts";
 import { isoWithOffset } from "../../domain/clock.ts";
 import type { Observer } from "../../domain/progress.ts";
-import type { BackupReader, BackupSummary, BackupWriter, DatabaseImage } from "../../vault/vault.ts";
+import type {
+  BackupReader,
+  BackupSummary,
+  BackupWriter,
+  DatabaseImage,
+  ForeignSnapshot,
+} from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import { type ImagePlace, openImagePlace } from "../image-place.ts";
 import type { RunLog } from "../run-log.ts";
@@ -35,6 +41,9 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
   await using reader = await from.vault.open(job.backup.id, signal);
   // What is known of it now that it is open: of restic's own snapshots the list only guesses the folders.
   const { backup } = reader;
+  if (reader.foreign !== undefined && to.vault.takeForeign !== undefined) {
+    return await pinned(to, backup, () => copyForeign(job, reader.foreign!, signal), signal);
+  }
   await using scratch = await openScratch(to);
   await using images = await openImagePlace(to, scratch);
   await using run = new AsyncDisposableStack();
@@ -47,10 +56,39 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
     await copyEntries(reader, writer, (bytes) => job.meter.read(bytes), signal);
   }
   const summary = summaryOf(backup, reader.leftOut?.() ?? []);
-  if (!backup.pinned) return await writer.finish(summary, signal);
+  return await pinned(to, backup, () => writer.finish(summary, signal), signal);
+}
+
+/** What `finish` makes visible, pinned if what it was copied from is. */
+async function pinned(
+  to: OperationContext,
+  from: Backup,
+  finish: () => Promise<Backup>,
+  signal: AbortSignal,
+): Promise<Backup> {
+  if (!from.pinned) return await finish();
   // I5: no rotation may remove it between being there and being pinned.
   await using _written = await to.vault.hold(signal);
-  return await pinCopy(to, await writer.finish(summary, signal), signal);
+  return await pinCopy(to, await finish(), signal);
+}
+
+/** What another program made stays as it is, and that program's: no rotation of ours removes it. */
+async function copyForeign(
+  { to, log, meter }: BackupToCopy,
+  foreign: ForeignSnapshot,
+  signal: AbortSignal,
+): Promise<Backup> {
+  const counted: ForeignSnapshot = {
+    document: foreign.document,
+    async *blobs(isWanted, either) {
+      for await (const blob of foreign.blobs(isWanted, either)) {
+        if (blob.type === "data") meter.read(blob.bytes.length);
+        yield blob;
+      }
+    },
+  };
+  const options = { lockWaitMs: to.lockWaitMs, observer: quietObserver(log) };
+  return await to.vault.takeForeign!(counted, options, signal);
 }
 
 function beginCopy(

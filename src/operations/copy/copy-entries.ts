@@ -49,7 +49,7 @@ function unknownRoot({ root, path }: StoredEntry): BackupError {
   return new BackupError("damaged", `Cannot copy ${name}: it is in none of the folders of its backup`);
 }
 
-/** How many names files have: a repository has to know at the first of them. */
+/** How many names files have in the backup: a repository has to know at the first of them. */
 async function countNames(
   reader: BackupReader,
   signal: AbortSignal,
@@ -69,7 +69,9 @@ function entryOf(
   content: AsyncIterable<Uint8Array> | undefined,
 ): Entry {
   const { sha256: _sha256, contentId: _contentId, ...facts } = stored;
-  const entry = links === undefined ? facts : { ...facts, links };
+  // Where the number is kept it counts names outside the backup and of other roots as well.
+  const isKnown = links === undefined || (facts.links ?? 0) > 0;
+  const entry = isKnown ? facts : { ...facts, links };
   return content === undefined ? entry : { ...entry, content: { from: "stream", open: () => content } };
 }
 

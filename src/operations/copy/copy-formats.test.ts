@@ -83,7 +83,7 @@ test("a backup into the vault that was copied to reads anew what the copy cannot
     password: "geheim",
   });
   await manager.copyBackups(repository);
-  // The same size and time, other bytes; the time of change is what a copy does not keep.
+  // The same size and time, other bytes: nothing is taken for unchanged because a copy has it.
   writeFileSync(victim, "other");
   utimesSync(victim, 1_600_000_000, 1_600_000_000);
   chmodSync(victim, 0o644);

@@ -11,9 +11,10 @@ import { BackupError } from "../../domain/error.ts";
 import type { Manifest } from "../../format/restic/manifest.ts";
 import type { TreeNode } from "../../format/restic/model.ts";
 import type { ByteRange } from "../../storage/storage.ts";
-import type { BackupReader, EntersFolder, EntryWithContent } from "../vault.ts";
+import type { BackupReader, EntersFolder, EntryWithContent, ForeignSnapshot } from "../vault.ts";
 import type { DescribedBackup } from "./describe-backup.ts";
 import { describeFound, findSnapshot, type FoundSnapshot, openReading } from "./find-snapshot.ts";
+import { offerSnapshot } from "./foreign/offer-snapshot.ts";
 import { addRecords } from "./list-backups.ts";
 import { rootsOfForeign, rootsOfManifest, type TreeRoot } from "./read/backup-roots.ts";
 import { type EntryNode, type RepositoryReading, shownPath, walkEntries } from "./read/open-snapshot.ts";
@@ -82,6 +83,7 @@ async function withRoots(
 
 class RepositoryBackupReader implements BackupReader {
   readonly backup: Backup;
+  readonly foreign?: ForeignSnapshot;
   readonly #reading: RepositoryReading;
   readonly #manifest: Manifest | undefined;
   readonly #found: FoundSnapshot;
@@ -94,6 +96,9 @@ class RepositoryBackupReader implements BackupReader {
     this.#manifest = opened.described.manifest;
     this.#found = opened.found;
     this.#roots = opened.roots;
+    // Where a manifest cannot be read it is not known whose it is.
+    const isForeign = this.#manifest === undefined && backup.source !== "";
+    if (isForeign) this.foreign = offerSnapshot(opened.reading, opened.found);
   }
 
   async *readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {

@@ -21,6 +21,7 @@ import type {
   BackupWriter,
   BeginOptions,
   CleanReport,
+  ForeignSnapshot,
   LockOptions,
   Vault,
   VaultRecords,
@@ -113,6 +114,13 @@ class RepositoryVault implements Vault {
       await lock.release();
       throw error;
     }
+  }
+
+  async takeForeign(snapshot: ForeignSnapshot, options: LockOptions, signal: AbortSignal): Promise<Backup> {
+    this.#assertWritable("make a backup");
+    const { takeSnapshot } = await import("./foreign/take-snapshot.ts");
+    await using lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
+    return await takeSnapshot({ repo: this.#repo, lock }, snapshot, signal);
   }
 
   async list(signal: AbortSignal): Promise<readonly Backup[]> {

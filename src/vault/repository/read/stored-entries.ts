@@ -47,6 +47,8 @@ export class EntryMaker {
       mtimeNs: node.mtimeNs,
       ctimeNs: node.ctimeNs <= unknownTimeNs ? 0n : node.ctimeNs,
       inode: node.inode,
+      deviceId: node.deviceId,
+      links: node.links,
     };
     if (kind === "symlink")
       return { ...attributes, sizeBytes: 0, linkTarget: node.linkTarget ?? ("" as ByteString) };

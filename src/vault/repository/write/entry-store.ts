@@ -135,7 +135,7 @@ export class EntryStore {
     );
   }
 
-  /** What comes from another backup may have been a captured image there: nothing is ever settled against it. */
+  /** Bytes of another backup. `openParent` settles nothing against a copy: a file may have been a captured image there. */
   async #addStream(
     entry: Entry,
     slot: NodeSlot,
@@ -150,7 +150,7 @@ export class EntryStore {
     if (content.sizeBytes < entry.sizeBytes) {
       throw wrongLength(entry, `there are ${content.sizeBytes} bytes, wanted ${entry.sizeBytes}`);
     }
-    this.#fill(entry, slot, { ...entry, ctimeNs: 0n }, content);
+    this.#fill(entry, slot, entry, content);
     this.#options.progress(content.sizeBytes, 1);
   }
 

@@ -74,6 +74,8 @@ async function findRoots(
   signal: AbortSignal,
 ): Promise<readonly ParentRoot[]> {
   const { manifest } = await describeFound(async () => reading, found, signal);
+  // What a copy holds under a file's name may not be what was in that file, as of a captured image.
+  if (manifest?.copiedFrom !== undefined) return [];
   const roots: ParentRoot[] = [];
   for (const { name, path, treePath } of manifest?.roots ?? []) {
     if (!wanted.some((root) => root.name === name && root.path === path)) continue;

@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { linkSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createBackupManager } from "../../app/create-backup-manager.ts";
+import { byteStringFromText, byteStringToDisplay } from "../../domain/byte-string.ts";
+import { systemClock } from "../../domain/clock.ts";
+import { silentObserver } from "../../domain/progress.ts";
+import { planRetention } from "../../domain/retention.ts";
+import type { ObjectId, TreeNode } from "../../format/restic/model.ts";
+import { encodeSnapshot } from "../../format/restic/snapshot.ts";
+import { encodeTree } from "../../format/restic/tree.ts";
+import { openLocalStorage } from "../../storage/local-storage.ts";
+import { MemoryStorage } from "../../storage/memory-storage.ts";
+import type { Storage } from "../../storage/storage.ts";
+import { withBadSector } from "../../testing/bad-sector.ts";
+import { createBrowseScene } from "../../testing/browse-scene.ts";
+import "../../testing/cheap-scrypt.ts";
+import { openTestRepositoryVault } from "../../testing/repository-vault-places.ts";
+import { passOn } from "../../testing/sabotaged-storage.ts";
+import { restoreAll, storeSample } from "../../testing/sample-repository.ts";
+import { openTestRepository } from "../../testing/test-repository.ts";
+import { noonMs, noWait, signal, TestMachine } from "../../testing/vault-probe.ts";
+import type { Vault } from "../../vault/vault.ts";
+import { loadIndex } from "../../vault/repository/load-index.ts";
+import { loadSnapshots } from "../../vault/repository/maintenance/load-snapshots.ts";
+import { PackWriter } from "../../vault/repository/maintenance/pack-writer.ts";
+import { saveIndexFiles } from "../../vault/repository/maintenance/prune/rewrite-index.ts";
+import { loadTree } from "../../vault/repository/maintenance/walk-trees.ts";
+import { packName, saveObject } from "../../vault/repository/objects.ts";
+import { openRepository } from "../../vault/repository/open-repository.ts";
+import { BlobFetcher } from "../../vault/repository/read/blob-fetch.ts";
+import { BlobThreads } from "../../vault/repository/read/blob-threads.ts";
+import type { Repository } from "../../vault/repository/repository.ts";
+import type { OperationContext } from "../context.ts";
+import { copyBackups } from "./copy-backups.ts";
+import type { CopyResult } from "./copy-requests.ts";
+
+const machine = new TestMachine().process(1);
+
+/** Only what a copy looks at. */
+function contextOf(vault: Vault): OperationContext {
+  const own = { vault, scratchDirectory: "/nowhere", machine, clock: systemClock, lockWaitMs: 0 };
+  return own as Partial<OperationContext> as OperationContext;
+}
+
+async function copy(source: Storage, target: Storage): Promise<CopyResult> {
+  const elsewhere = { ...passOn(source), location: "elsewhere" };
+  const from = contextOf(await openTestRepositoryVault(elsewhere, machine));
+  const to = contextOf(await openTestRepositoryVault(target, machine));
+  return await copyBackups(from, to, { signal, observer: silentObserver });
+}
+
+/** What only another program stores: attributes we do not know, a pipe, a device. */
+const odd: readonly TreeNode[] = (() => {
+  const common = {
+    ...{ mode: 0o640, mtimeNs: 1_600_000_000_000_000_001n, atimeNs: 5n, ctimeNs: 7n, uid: 3, gid: 4 },
+    ...{ user: "web", group: "www", inode: 9n, deviceId: 17n, links: 2, sizeBytes: 0 },
+  };
+  const attributes = new Map([["extended_attributes", '[{"name":"user.note","value":"aGVsbG8="}]']]);
+  const device = new Map([["device", "1281"]]);
+  const node = (name: string, rest: Partial<TreeNode> & Pick<TreeNode, "type">): TreeNode => ({
+    ...common,
+    ...rest,
+    name: byteStringFromText(name),
+  });
+  return [
+    node("dev", { type: "chardev", others: device }),
+    node("noted", { type: "file", content: [], others: attributes }),
+    node("pipe", { type: "fifo" }),
+  ];
+})();
+
+async function storeOdd(repo: Repository): Promise<ObjectId> {
+  const writer = new PackWriter(repo, signal);
+  const bytes = encodeTree(odd);
+  const { hash } = await import("node:crypto");
+  const tree = hash("sha256", bytes, "hex");
+  await writer.add(tree, "tree", bytes);
+  await saveIndexFiles(repo, await writer.finish(), () => Promise.resolve(), signal);
+  const document = encodeSnapshot({
+    ...{
+      time: new Date(noonMs + 90_000).toISOString(),
+      timeMs: noonMs + 90_000,
+      tree,
+      parent: "ab".repeat(32),
+    },
+    ...{
+      paths: ["/"],
+      hostname: "web9",
+      username: "ann",
+      uid: 5,
+      gid: 6,
+      excludes: ["*.tmp"],
+      tags: ["nightly"],
+    },
+    programVersion: "restic 0.17.3",
+    others: new Map([["of_tomorrow", '{"a":1}']]),
+  });
+  return await saveObject(repo, "snapshots", document, signal);
+}
+
+/** A repository with two snapshots of one history, and an odd one between them. */
+async function makeForeign(): Promise<{ readonly storage: Storage; readonly repo: Repository }> {
+  const storage = new MemoryStorage();
+  const repo = await openTestRepository(storage);
+  await storeSample(repo, { "/srv/a": ["a ", "shared "], "/srv/d/b": ["b "] });
+  await storeOdd(repo);
+  await storeSample(repo, { "/srv/a": ["a ", "shared "], "/srv/c": ["shared "] }, 5);
+  return { storage, repo };
+}
+
+test("copyBackups() between repositories keeps another program's snapshots as they are, and that program's", async () => {
+  const { storage, repo } = await makeForeign();
+  const target = new MemoryStorage();
+  const { outcomes, bytesCopied } = await copy(storage, target);
+  assert.deepEqual(
+    outcomes.map(({ outcome }) => outcome),
+    ["copied", "copied", "copied"],
+  );
+  assert.ok(bytesCopied > 0);
+  const there = await openTestRepository(target);
+  const [before, after] = await Promise.all([loadSnapshots(repo, signal), loadSnapshots(there, signal)]);
+  assert.deepEqual(
+    after.snapshots.map(({ document }) => document),
+    before.snapshots.map(({ id, document: { parent: _, ...kept } }) => ({ ...kept, original: id })),
+  );
+  const vault = await openTestRepositoryVault(target, machine);
+  const report = await vault.maintenance?.check({ ...noWait, readData: "all" }, signal);
+  assert.deepEqual([report?.damages, report?.notes], [[], []]);
+  const [sourceFiles, copiedFiles] = await Promise.all([restoreAll(repo), restoreAll(there)]);
+  assert.deepEqual([...copiedFiles.values()], [...sourceFiles.values()]);
+  const listed = await vault.list(signal);
+  assert.deepEqual(
+    listed.map(({ id, neverRemoved, source }) => ({ id, neverRemoved, source })),
+    before.snapshots.map(({ id }) => ({ id, neverRemoved: true, source: "restic" })),
+  );
+  const { decisions } = planRetention(listed, { last: 1 }, noonMs);
+  assert.ok(decisions.every(({ keep }) => keep));
+  const again = await copy(storage, target);
+  assert.ok(again.outcomes.every(({ outcome }) => outcome === "there"));
+  const back = await copy(target, storage);
+  assert.ok(
+    back.outcomes.every(({ outcome }) => outcome === "there"),
+    "also the other way round",
+  );
+});
+
+test("copyBackups() leaves nothing of another program's snapshot of which a blob cannot be read", async () => {
+  const { storage, repo } = await makeForeign();
+  const { index } = await loadIndex(repo, signal);
+  const { hash } = await import("node:crypto");
+  const { pack, offset } = index.find(hash("sha256", "b ", "hex"), "data") ?? assert.fail();
+  const target = new MemoryStorage();
+  const broken = withBadSector(storage, { name: packName(pack), at: offset + 20 });
+  const { outcomes } = await copy(broken, target);
+  assert.deepEqual(
+    outcomes.map(({ outcome }) => outcome),
+    ["failed", "copied", "copied"],
+  );
+  const { snapshots } = await loadSnapshots(await openTestRepository(target), signal);
+  assert.equal(snapshots.length, 2);
+  assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome !== "failed"));
+});
+
+/** All nodes of the newest backup of a vault, without what depends on how a vault cuts content. */
+async function nodesOf(directory: string, password: string): Promise<Record<string, unknown>> {
+  const storage = await openLocalStorage(directory, { create: false, machine });
+  const options = { storage, password, machine, clock: systemClock, toolVersion: "0" };
+  const repo = await openRepository(options, signal);
+  const { snapshots } = await loadSnapshots(repo, signal);
+  const { index } = await loadIndex(repo, signal);
+  await using threads = new BlobThreads(repo.key);
+  const source = { index, fetcher: new BlobFetcher(repo, index, threads) };
+  const found: Record<string, unknown> = {};
+  const walk = async (tree: ObjectId, path: string): Promise<void> => {
+    const nodes = await loadTree(source, tree, signal);
+    assert.ok(typeof nodes !== "string", String(nodes));
+    for (const { content: _content, subtree, ...node } of nodes) {
+      const at = `${path}/${byteStringToDisplay(node.name)}`;
+      found[at] = node;
+      if (subtree !== undefined) await walk(subtree, at);
+    }
+  };
+  await walk(snapshots[0]?.document.tree ?? assert.fail(), "");
+  return found;
+}
+
+test("copyBackups() between repositories keeps times of change, devices and numbers of names of our backups", async () => {
+  await using scene = createBrowseScene();
+  const { app } = scene;
+  const { directory, uploads } = app;
+  // Two folders that share a file: neither sees the other's name of it.
+  mkdirSync(join(directory, "media"));
+  linkSync(join(uploads, "same.txt"), join(directory, "media/same.txt"));
+  const [source] = app.configuration.sources ?? [];
+  const sources = [{ ...source!, storage: [...(source?.storage ?? []), join(directory, "media")] }];
+  const open = (name: string) =>
+    createBackupManager({
+      ...app.configuration,
+      ...{ sources, vault: join(directory, name), format: "repository", password: "geheim" },
+    });
+  await using one = open("one");
+  await using two = open("two");
+  await one.backupStorage();
+  await one.copyBackups(two);
+  const [here, there] = [
+    await nodesOf(join(directory, "one"), "geheim"),
+    await nodesOf(join(directory, "two"), "geheim"),
+  ];
+  const isInside = (path: string): boolean =>
+    path.startsWith(uploads) || path.startsWith(`${directory}/media`);
+  const inside = Object.keys(here).filter(isInside);
+  assert.ok(inside.length > 10);
+  for (const path of inside) assert.deepEqual(there[path], here[path], path);
+  const { links, ctimeNs } = there[join(directory, "media/same.txt")] as TreeNode;
+  assert.equal(links, 3);
+  assert.ok(ctimeNs > 0n);
+});
