@@ -27,7 +27,7 @@ export async function addKey(
   request: Started<NewPasswordRequest>,
 ): Promise<VaultKey> {
   const { keys } = requireMaintenance(context, "keys");
-  const id = await keys.add(checkPassword(request.password), ownerOf(request), request.signal);
+  const id = await keys.add(checkPassword(request.password), ownerOf(context, request), request.signal);
   return await keyOf(context, id, request);
 }
 
@@ -37,7 +37,11 @@ export async function changePassword(
   request: Started<NewPasswordRequest>,
 ): Promise<VaultKey> {
   const { keys } = requireMaintenance(context, "keys");
-  const id = await keys.changePassword(checkPassword(request.password), ownerOf(request), request.signal);
+  const id = await keys.changePassword(
+    checkPassword(request.password),
+    ownerOf(context, request),
+    request.signal,
+  );
   return await keyOf(context, id, request);
 }
 
@@ -52,7 +56,8 @@ export async function removeKey(
 ): Promise<VaultKey> {
   const { keys } = requireMaintenance(context, "keys");
   const key = await keyOf(context, request.key, request);
-  await keys.remove(key.id, request.signal);
+  const { lockWaitMs } = context;
+  await keys.remove(key.id, { lockWaitMs, observer: request.observer }, request.signal);
   return key;
 }
 
@@ -75,8 +80,11 @@ async function keyOf(context: OperationContext, id: string, request: Started<Run
   );
 }
 
-function ownerOf({ username, host, observer }: Started<NewPasswordRequest>): KeyOwner {
-  return { username, host, observer };
+function ownerOf(
+  { lockWaitMs }: OperationContext,
+  { username, host, observer }: Started<NewPasswordRequest>,
+): KeyOwner {
+  return { username, host, observer, lockWaitMs };
 }
 
 function checkPassword(password: string): string {

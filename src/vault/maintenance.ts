@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Observer } from "../domain/progress.ts";
 import type { Damage, LockOptions } from "./vault.ts";
 
 /** Offered by vaults that are repositories; see `Vault.maintenance`. */
@@ -153,14 +152,13 @@ export interface KeyRing {
   /** Adds a password. Returns the id of its key. */
   add(password: string, who: KeyOwner, signal: AbortSignal): Promise<string>;
   /** @throws {BackupError} `not-found`; `unsafe` for the key in use, or the last one */
-  remove(id: string, signal: AbortSignal): Promise<void>;
+  remove(id: string, options: LockOptions, signal: AbortSignal): Promise<void>;
   /** Replaces the current key: the new one is durable before the old one goes. */
   changePassword(password: string, who: KeyOwner, signal: AbortSignal): Promise<string>;
 }
 
 /** Recorded in a key for people; `undefined` is this machine's. */
-export interface KeyOwner {
+export interface KeyOwner extends LockOptions {
   readonly username: string | undefined;
   readonly host: string | undefined;
-  readonly observer: Observer;
 }

@@ -51,6 +51,6 @@ process.disconnect?.();
 /** As `key passwd` does, but for the cost of the new key: of its second of work all but some milliseconds would be killed in vain. */
 async function changePassword(): Promise<void> {
   await using opened = await openCheapVault(join(sandbox, vault.name), vault.password, false, library);
-  const who = { username: undefined, host: undefined, observer };
+  const who = { username: undefined, host: undefined, observer, lockWaitMs: 600_000 };
   await opened.maintenance?.keys.changePassword(newPassword, who, new AbortController().signal);
 }

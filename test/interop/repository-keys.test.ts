@@ -9,7 +9,7 @@ import { loadIndex } from "../../src/vault/repository/load-index.ts";
 import { listObjects } from "../../src/vault/repository/objects.ts";
 import { ResticPlace, signal } from "./restic.ts";
 
-const who = { username: "ann", host: "desk", observer: silentObserver };
+const who = { username: "ann", host: "desk", observer: silentObserver, lockWaitMs: 0 };
 
 test("restic takes a repository of ours for its own", async () => {
   await using place = await ResticPlace.open();
@@ -59,7 +59,7 @@ test("we open what restic makes, of both versions, and read its index", async ()
 test("passwords that we add and change open with restic, and the other way round", async () => {
   await using place = await ResticPlace.open();
   const repo = await place.create();
-  const ring = new RepositoryKeyRing(repo, { lockWaitMs: 0 });
+  const ring = new RepositoryKeyRing(repo);
   const id = await ring.add("zweites", who, signal);
   const listed = await place.run(["key", "list", "--json"], { password: "zweites" });
   const keys: { id: string; current: boolean; userName: string; hostName: string }[] = JSON.parse(
@@ -72,7 +72,7 @@ test("passwords that we add and change open with restic, and the other way round
   const added = await place.run(["key", "add"], { input: "drittes\ndrittes\n" });
   assert.equal(added.code, 0, added.stderr);
   const byThird = await place.connect("drittes");
-  await new RepositoryKeyRing(byThird, { lockWaitMs: 0 }).remove(id, signal);
+  await new RepositoryKeyRing(byThird).remove(id, who, signal);
   assert.notEqual((await place.run(["key", "list"], { password: "zweites" })).code, 0);
 
   await ring.changePassword("neues", who, signal);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isoWithOffset } from "../../domain/clock.ts";
 import { BackupError, isBackupError } from "../../domain/error.ts";
-import { silentObserver } from "../../domain/progress.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { withBadSector } from "../../testing/bad-sector.ts";
@@ -58,11 +57,7 @@ test("openRepository() opens with any key that the disk can read, and names the 
   const inner = new MemoryStorage();
   const repo = await openTestRepository(inner);
   const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost });
-  const second = await ring.add(
-    "second",
-    { username: "ann", host: "desk", observer: silentObserver },
-    signal,
-  );
+  const second = await ring.add("second", { username: "ann", host: "desk", ...noWait }, signal);
   const storage = withBadSector(inner, { name: `keys/${second}`, at: 0 });
   const { machine, clock, toolVersion } = repo;
   const open = (password: string) =>

@@ -2,20 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../domain/clock.ts";
 import { isBackupError } from "../../domain/error.ts";
-import { silentObserver } from "../../domain/progress.ts";
 import type { ThisMachine } from "../../domain/run-owner.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { passOn } from "../../testing/sabotaged-storage.ts";
 import { objectsOf, storageOf, storeSample } from "../../testing/sample-repository.ts";
 import { type SweepResult, sweepFaults } from "../../testing/sweep-faults.ts";
 import { cheapCost, openTestRepository, testPassword } from "../../testing/test-repository.ts";
-import { signal, TestMachine } from "../../testing/vault-probe.ts";
+import { noWait, signal, TestMachine } from "../../testing/vault-probe.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
 import { openRepository } from "./open-repository.ts";
 import type { Repository } from "./repository.ts";
 
 const newPassword = "another horse";
-const who = { username: undefined, host: undefined, observer: silentObserver };
+const who = { username: undefined, host: undefined, ...noWait };
 
 async function opens(
   storage: Storage,
@@ -45,7 +44,7 @@ async function sweepKeyChange(sabotage: (storage: Storage) => Storage = (one) =>
     scenario: async (storage) => {
       const machine = machines.current.process(666);
       const repo = await openTestRepository(sabotage(storage), { machine });
-      const keys = new RepositoryKeyRing(repo, { lockWaitMs: 0, keyCost: cheapCost });
+      const keys = new RepositoryKeyRing(repo, { keyCost: cheapCost });
       await keys.changePassword(newPassword, who, signal);
     },
     check: async ({ storage, error }) => {
@@ -59,7 +58,7 @@ async function sweepKeyChange(sabotage: (storage: Storage) => Storage = (one) =>
       assert.ok(repo !== undefined, "one of both passwords opens it");
       assert.ok(Buffer.from(repo.key.encrypt).equals(template.key.encrypt), "it is the same key");
       if (error === undefined) assert.deepEqual([before, after === undefined], [undefined, false]);
-      const keys = new RepositoryKeyRing(repo, { lockWaitMs: 0, keyCost: cheapCost });
+      const keys = new RepositoryKeyRing(repo, { keyCost: cheapCost });
       await keys.changePassword(testPassword, who, signal);
       assert.ok((await opens(storage, testPassword, machine)) !== undefined);
     },

@@ -6,11 +6,9 @@
  */
 
 import { BackupError } from "../../domain/error.ts";
-import { silentObserver } from "../../domain/progress.ts";
 import { openKeyFile, type ScryptCost } from "../../format/restic/keys.ts";
 import type { ObjectId } from "../../format/restic/model.ts";
 import type { KeyOwner, KeyRing, VaultKey } from "../maintenance.ts";
-import { defaultLockWaitMs } from "../lock-wait.ts";
 import type { LockOptions } from "../vault.ts";
 import { addKey, loadKeys } from "./key-files.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
@@ -19,7 +17,6 @@ import { removeObjects } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 
 export interface KeyRingOptions {
-  readonly lockWaitMs?: number;
   /** For tests: weaker than any production key. */
   readonly keyCost?: ScryptCost | undefined;
 }
@@ -55,9 +52,9 @@ export class RepositoryKeyRing implements KeyRing {
     return await this.#add(password, who, signal);
   }
 
-  async remove(id: string, signal: AbortSignal): Promise<void> {
+  async remove(id: string, options: LockOptions, signal: AbortSignal): Promise<void> {
     // I7: two removals at once could leave no key at all.
-    await using lock = await this.#lock(true, { observer: silentObserver }, signal);
+    await using lock = await this.#lock(true, options, signal);
     const keys = await this.list(signal);
     const wanted = this.#choose(keys, id);
     if (wanted.current) {
@@ -116,10 +113,9 @@ export class RepositoryKeyRing implements KeyRing {
 
   #lock(
     exclusive: boolean,
-    { observer }: Pick<LockOptions, "observer">,
+    { lockWaitMs, observer }: LockOptions,
     signal: AbortSignal,
   ): Promise<RepositoryLock> {
-    const { lockWaitMs = defaultLockWaitMs } = this.#options;
     return acquireLock(this.#repo, { exclusive, lockWaitMs, observer }, signal);
   }
 }

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../domain/clock.ts";
 import { isBackupError } from "../../domain/error.ts";
-import { silentObserver } from "../../domain/progress.ts";
 import { encodeConfig, parseConfig } from "../../format/restic/config.ts";
 import { openBox, sealBox } from "../../format/restic/crypto-box.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
@@ -10,11 +9,12 @@ import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { FaultyStorage, faultModesOf } from "../../testing/faulty-storage.ts";
 import { cheapCost, openTestRepository, testPassword } from "../../testing/test-repository.ts";
-import { rejectsWith, signal, TestMachine } from "../../testing/vault-probe.ts";
+import { noWait, rejectsWith, signal, TestMachine } from "../../testing/vault-probe.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
+import { acquireLock } from "./locks/acquire-lock.ts";
 import { createRepository, isRepository, openRepository, type RepositoryOptions } from "./open-repository.ts";
 
-const who = { username: "ann", host: "desk", observer: silentObserver };
+const who = { username: "ann", host: "desk", ...noWait };
 
 function options(storage: Storage, password = testPassword): RepositoryOptions {
   return {
@@ -190,7 +190,7 @@ test("isRepository() tells by the config alone", async () => {
 test("a key ring lists, adds and removes passwords, and each opens the same repository", async () => {
   const storage = new MemoryStorage();
   const repo = await openTestRepository(storage);
-  const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost, lockWaitMs: 0 });
+  const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost });
   const added = await ring.add("battery staple", who, signal);
   const keys = await ring.list(signal);
   assert.deepEqual(
@@ -205,7 +205,7 @@ test("a key ring lists, adds and removes passwords, and each opens the same repo
   assert.ok(!Number.isNaN(Date.parse(key?.createdAt ?? "")));
   const byOther = await openRepository(options(storage, "battery staple"), signal);
   assert.deepEqual([byOther.keyId, byOther.config], [added, repo.config]);
-  await ring.remove(added.slice(0, 10), signal);
+  await ring.remove(added.slice(0, 10), noWait, signal);
   await rejectsWith(openRepository(options(storage, "battery staple"), signal), "wrong-password");
   assert.equal((await namesIn(storage)).filter((name) => name.startsWith("locks/")).length, 0);
 });
@@ -213,15 +213,29 @@ test("a key ring lists, adds and removes passwords, and each opens the same repo
 test("a key ring never removes the key in use, the last one, or what it cannot tell apart", async () => {
   const storage = new MemoryStorage();
   const repo = await openTestRepository(storage);
-  const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost, lockWaitMs: 0 });
-  await rejectsWith(ring.remove(repo.keyId, signal), "unsafe");
-  for (const id of ["", "latest", "f".repeat(64)]) await rejectsWith(ring.remove(id, signal), "not-found");
+  const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost });
+  await rejectsWith(ring.remove(repo.keyId, noWait, signal), "unsafe");
+  for (const id of ["", "latest", "f".repeat(64)])
+    await rejectsWith(ring.remove(id, noWait, signal), "not-found");
   const other = await ring.add("battery staple", who, signal);
   const byOther = await openRepository(options(storage, "battery staple"), signal);
-  await new RepositoryKeyRing(byOther, { lockWaitMs: 0 }).remove(repo.keyId, signal);
+  await new RepositoryKeyRing(byOther, {}).remove(repo.keyId, noWait, signal);
   // The first ring's own key is gone: what it would remove now is the last.
-  await rejectsWith(ring.remove(other, signal), "unsafe");
+  await rejectsWith(ring.remove(other, noWait, signal), "unsafe");
   assert.equal((await ring.list(signal)).length, 1);
+});
+
+test("a key ring waits for others as long as it is told, and for removals too", async () => {
+  const storage = new MemoryStorage();
+  const repo = await openTestRepository(storage);
+  const ring = new RepositoryKeyRing(repo, { keyCost: cheapCost });
+  const added = await ring.add("battery staple", who, signal);
+  const other = { ...repo, machine: new TestMachine().process(2) };
+  await using _held = await acquireLock(other, { ...noWait, exclusive: true }, signal);
+  await rejectsWith(ring.remove(added, noWait, signal), "locked");
+  await rejectsWith(ring.add("another", who, signal), "locked");
+  await rejectsWith(ring.changePassword("another", who, signal), "locked");
+  assert.equal((await ring.list(signal)).length, 2);
 });
 
 test("changePassword() leaves a repository that opens, wherever it is cut short", async () => {
@@ -232,10 +246,7 @@ test("changePassword() leaves a repository that opens, wherever it is cut short"
         const storage = new MemoryStorage();
         const repo = await openTestRepository(storage);
         const faulty = new FaultyStorage(storage, { operation, nth, mode, crash: true });
-        const ring = new RepositoryKeyRing(
-          { ...repo, storage: faulty },
-          { keyCost: cheapCost, lockWaitMs: 0 },
-        );
+        const ring = new RepositoryKeyRing({ ...repo, storage: faulty }, { keyCost: cheapCost });
         const changed = await ring.changePassword("new", who, signal).then(
           () => true,
           () => false,
@@ -260,10 +271,7 @@ test("changePassword() leaves a repository that opens, wherever it is cut short"
 
 test("changePassword() takes the old password away, and the ring goes on with the new key", async () => {
   const storage = new MemoryStorage();
-  const ring = new RepositoryKeyRing(await openTestRepository(storage), {
-    keyCost: cheapCost,
-    lockWaitMs: 0,
-  });
+  const ring = new RepositoryKeyRing(await openTestRepository(storage), { keyCost: cheapCost });
   const id = await ring.changePassword("new", who, signal);
   await rejectsWith(openRepository(options(storage), signal), "wrong-password");
   assert.equal((await openRepository(options(storage, "new"), signal)).keyId, id);
