@@ -121,6 +121,10 @@ export const backupSchema: z.ZodType<BackupDocument> = z
       .exactOptional()
       .describe("ISO time of the last successful verification; absent if none"),
     tool_version: z.string(),
+    snapshot_id: z
+      .string()
+      .exactOptional()
+      .describe("what restic calls it now; present where its snapshot was written anew under another id"),
     copied_from: z
       .object({
         id: z.string().describe("its id in the vault it was made in"),

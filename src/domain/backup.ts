@@ -137,6 +137,8 @@ export interface Backup {
   /** ISO time of the last successful verification, if any. */
   readonly verifiedAt?: string;
   readonly toolVersion: string;
+  /** Present where a repository's snapshot was written anew, by restic or a repair: what other programs call it now. */
+  readonly snapshotId?: string;
   /** Present on a backup that was copied from another vault. */
   readonly copiedFrom?: BackupOrigin;
 }

@@ -11,7 +11,8 @@ import { shellWord } from "./safe-text.ts";
 
 /** One command a line, for the files as they lie in `vault`. */
 export function openByHand(backup: Backup, vault: string): string[] {
-  if (backup.files.length === 0 && /^[0-9a-f]{64}$/.test(backup.id)) return byRestic(backup.id, vault);
+  const snapshot = backup.snapshotId ?? backup.id;
+  if (backup.files.length === 0 && /^[0-9a-f]{64}$/.test(snapshot)) return byRestic(snapshot, vault);
   const files = backup.files.map((file) => ({ ...file, word: shellWord(join(vault, file.name)) }));
   const sums = files.flatMap(({ role, sha256, word }) =>
     sha256 === undefined || role === "metadata" ? [] : [`echo ${sha256}  ${word} | sha256sum -c`],

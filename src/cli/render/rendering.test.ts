@@ -88,6 +88,17 @@ test("openByHand() gives commands with quoted paths, checksums first", () => {
   ]);
 });
 
+test("openByHand() names to restic the snapshot that it knows, also of a backup that was written anew", () => {
+  const [id, snapshotId] = ["ab".repeat(32), "cd".repeat(32)];
+  const inRepository = sampleBackup({ id, files: [] });
+  assert.deepEqual(openByHand(inRepository, "/srv/r"), [
+    `restic -r /srv/r ls ${id}`,
+    `restic -r /srv/r restore ${id} --target restored`,
+  ]);
+  const commands = openByHand({ ...inRepository, snapshotId }, "/srv/r");
+  assert.ok(commands.every((command) => command.includes(snapshotId) && !command.includes(id)));
+});
+
 test("create says what was made, what rotation did and what is wrong", () => {
   const backup = sampleBackup({ problemCount: 1 });
   const problem = {

@@ -78,14 +78,15 @@ const keptTrees = new WeakMap<Repository["storage"], KeptTrees>();
 /** Describes a snapshot; looks into its tree only where its manifest is not in its own file. */
 export async function describeFound(
   reading: () => Promise<RepositoryReading>,
-  { backupId, document }: FoundSnapshot,
+  { backupId, snapshotId, document }: FoundSnapshot,
   signal: AbortSignal,
 ): Promise<DescribedBackup> {
-  const inSnapshot = manifestInSnapshot(document);
-  if (inSnapshot !== undefined || !mayHaveManifest(document)) {
-    return describeSnapshot(backupId, document, inSnapshot);
+  let parsed = manifestInSnapshot(document);
+  if (parsed === undefined && mayHaveManifest(document)) {
+    parsed = await manifestInTree(await reading(), document, signal);
   }
-  return describeSnapshot(backupId, document, await manifestInTree(await reading(), document, signal));
+  const { backup, manifest } = describeSnapshot(backupId, document, parsed);
+  return { backup: snapshotId === backupId ? backup : { ...backup, snapshotId }, manifest };
 }
 
 /** Undefined where the tree has none. */

@@ -31,7 +31,8 @@ export async function takeSnapshot(
   const either = AbortSignal.any([signal, lock.lost]);
   await storeBlobs(repo, lock, foreign, either);
   const id = await putSnapshot(repo, lock, document, either);
-  return describeSnapshot(document.original ?? id, document, undefined).backup;
+  const { backup } = describeSnapshot(document.original ?? id, document, undefined);
+  return { ...backup, snapshotId: id };
 }
 
 async function storeBlobs(
