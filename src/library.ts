@@ -41,7 +41,8 @@ export type { Clock } from "./domain/clock.ts";
 export { BackupError, type ErrorKind, isBackupError } from "./domain/error.ts";
 export type { PackFormat } from "./domain/packed-item.ts";
 export type { Observer, Phase, Progress } from "./domain/progress.ts";
-export { defaultRetention, type KeepReason, type RetentionRules } from "./domain/retention.ts";
+export type { KeepReason } from "./domain/retention.ts";
+export { defaultRetention, type RetentionCount, type RetentionRules } from "./domain/retention-rules.ts";
 export type { BackupManager } from "./operations/backup-manager.ts";
 export type {
   BackupEntry,

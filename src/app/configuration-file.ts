@@ -11,6 +11,7 @@ import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocume
 import { z } from "zod";
 import { parseDuration } from "../domain/duration.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
+import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { GivenPassword } from "./password-choice.ts";
 import { localFolder } from "./vault-place.ts";
@@ -21,7 +22,9 @@ const fileSizeBytesMax = 1024 * 1024;
 const keysHint = "docs/configuration.md lists every key of the file.";
 
 const path = z.string().min(1);
-const count = z.number().int().min(1);
+const count = z.union([z.number().int().min(1), z.literal("unlimited")], {
+  error: "wanted a whole number of at least 1, or unlimited",
+});
 
 /** Looked at here, where the line is known, and again where it is used. */
 const duration = z.string().refine(isDuration, { error: "wanted a duration like 1y5m7d2h" });
@@ -59,6 +62,22 @@ const source = z.strictObject({
   references: z.array(reference).optional(),
 });
 
+const retentionRules = z.strictObject({
+  last: count.optional(),
+  hourly: count.optional(),
+  daily: count.optional(),
+  weekly: count.optional(),
+  monthly: count.optional(),
+  yearly: count.optional(),
+  within: duration.optional(),
+  within_hourly: duration.optional(),
+  within_daily: duration.optional(),
+  within_weekly: duration.optional(),
+  within_monthly: duration.optional(),
+  within_yearly: duration.optional(),
+  tags: z.array(z.string().min(1)).optional(),
+});
+
 const document = z.strictObject({
   vault: path.optional(),
   format: z.enum(["archive", "repository"]).optional(),
@@ -68,17 +87,7 @@ const document = z.strictObject({
   "password-file": path.optional(),
   "password-command": path.optional(),
   sources: z.array(source).optional(),
-  retention: z
-    .strictObject({
-      last: count.optional(),
-      hourly: count.optional(),
-      daily: count.optional(),
-      weekly: count.optional(),
-      monthly: count.optional(),
-      yearly: count.optional(),
-      within: duration.optional(),
-    })
-    .optional(),
+  retention: retentionRules.optional(),
   state: path.optional(),
 });
 
@@ -124,7 +133,7 @@ export function readConfigurationFile(file: string): FileConfiguration {
       passwordFile: passwordFile && resolve(base, passwordFile),
       passwordCommand,
     }),
-    ...(retention === undefined ? {} : { retention: withoutUndefined(retention) }),
+    ...(retention === undefined ? {} : { retention: convertRetention(retention) }),
     sources: (sources ?? []).map((given) => convertSource(given, base)),
   };
 }
@@ -201,6 +210,18 @@ function convertFolder(item: Exclude<z.infer<typeof folder>, string>, base: stri
     oneFileSystem: item.one_file_system,
     excludeCaches: item.exclude_caches,
     plainFiles: item.plain_files,
+  });
+}
+
+function convertRetention(given: z.infer<typeof retentionRules>): RetentionRules {
+  const { within_hourly, within_daily, within_weekly, within_monthly, within_yearly, ...others } = given;
+  return withoutUndefined({
+    ...others,
+    withinHourly: within_hourly,
+    withinDaily: within_daily,
+    withinWeekly: within_weekly,
+    withinMonthly: within_monthly,
+    withinYearly: within_yearly,
   });
 }
 

@@ -7,7 +7,7 @@
 
 import { basename, resolve } from "node:path";
 import { BackupError } from "../domain/error.ts";
-import { checkRetentionRules, type RetentionRules } from "../domain/retention.ts";
+import { checkRetentionRules, type RetentionRules } from "../domain/retention-rules.ts";
 import type { DatabaseSource, FileReference, FolderSource, Source } from "../operations/requests.ts";
 import type { VaultFormat } from "../vault/vault.ts";
 import type { PasswordSource } from "./password.ts";

@@ -41,7 +41,10 @@ sources:
       - { database: app.db, table: images, column: file, base: uploads }
 retention:
   last: 5
+  yearly: unlimited
   within: 1y
+  within_daily: 3m
+  tags: [release, "a,b"]
 `;
 
 test("loadConfiguration() reads a file, with paths meant from the file's folder", async () => {
@@ -53,7 +56,7 @@ test("loadConfiguration() reads a file, with paths meant from the file's folder"
     format: "repository",
     password: { file: join(directory, "../secret") },
     state: join(directory, "state"),
-    retention: { last: 5, within: "1y" },
+    retention: { last: 5, yearly: "unlimited", within: "1y", withinDaily: "3m", tags: ["release", "a,b"] },
     sources: [
       {
         name: "shop",
@@ -201,9 +204,10 @@ const refused: readonly [text: string, line: number, names: RegExp][] = [
   ["vault: b\nretenion:\n  last: 3\n", 2, /unknown key at retenion/],
   ["vault: b\nretention:\n  last: 3\n  dayly: 3\n", 4, /unknown key at retention.dayly/],
   ["retention:\n  last: 0\n", 2, /retention.last/],
-  ["retention:\n  last: many\n", 2, /retention.last/],
+  ["retention:\n  last: many\n", 2, /number of at least 1, or unlimited at retention.last/],
   ["retention:\n  last: 3\n  within: 30 days\n", 3, /wanted a duration like 1y5m7d2h at retention.within/],
   ["retention:\n  within: 0d\n", 2, /retention.within/],
+  ["retention:\n  within_weekly: 0d\n", 2, /retention.within_weekly/],
   [
     "sources:\n  - name: a\n    storage:\n      - path: x\n        exclud: [y]\n",
     5,

@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BackupType, backupTypes } from "../domain/backup.ts";
 import { BackupError } from "../domain/error.ts";
-import type { RetentionRules } from "../domain/retention.ts";
+import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { FileConfiguration } from "./configuration-file.ts";
 import { choosePassword, type GivenPassword } from "./password-choice.ts";

@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import type { Clock } from "../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
 import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
-import { defaultRetention } from "../domain/retention.ts";
+import { defaultRetention } from "../domain/retention-rules.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
 import { makeDurableDirectory } from "../storage/local-directories.ts";

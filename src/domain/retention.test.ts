@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { type BackupState, type BackupType, backupTypes } from "./backup.ts";
 import { parseDuration, subtractDuration } from "./duration.ts";
 import { isBackupError } from "./error.ts";
-import { checkRetentionRules, planRetention, type RetainedBackup, type RetentionRules } from "./retention.ts";
+import { planRetention, type RetainedBackup } from "./retention.ts";
+import { checkRetentionRules, type RetentionRules } from "./retention-rules.ts";
 
 const hourMs = 3_600_000;
 const newestMs = new Date(2024, 4, 15, 12, 0).getTime();
@@ -22,6 +23,7 @@ function backup(at: number | Date, changes: Partial<RetainedBackup> = {}): Retai
     stateReason: "",
     safety: false,
     pinned: false,
+    tags: [],
     ...changes,
   };
 }
@@ -85,12 +87,58 @@ test("planRetention() keeps one backup a month and a year, and begins weeks on M
   assert.equal(kept(newYear, { monthly: 5 }).length, 2);
   // ISO 8601: 31 December 2024 is a Tuesday and shares its week with 1 January 2025.
   const sameWeek = [backup(new Date(2025, 0, 1, 12)), backup(new Date(2024, 11, 31, 12))];
-  assert.equal(kept(sameWeek, { weekly: 5 }, new Date(2025, 0, 2).getTime()).length, 1);
+  assert.equal(kept(sameWeek, { weekly: 1 }, new Date(2025, 0, 2).getTime()).length, 1);
 });
 
 test("planRetention() keeps everything within a duration of the newest backup, not of now", () => {
   const backups = series(10, 24 * hourMs);
-  assert.deepEqual(kept(backups, { within: "3d" }, nowMs + 400 * 24 * hourMs), backups.slice(0, 4));
+  // Not what is exactly as old, as restic.
+  assert.deepEqual(kept(backups, { within: "3d" }, nowMs + 400 * 24 * hourMs), backups.slice(0, 3));
+  assert.deepEqual(kept(backups, { within: "3d1h" }, nowMs + 400 * 24 * hourMs), backups.slice(0, 4));
+});
+
+test("planRetention() keeps the newest of each day within a duration", () => {
+  const backups = series(24, 6 * hourMs);
+  assert.deepEqual(
+    kept(backups, { withinDaily: "2d2h" }),
+    [0, 3, 7].map((index) => backups[index]),
+  );
+});
+
+test("planRetention() keeps the oldest backup until a rule has as many as it counts", () => {
+  // The newest is of 12:00: three of that day, then four a day.
+  const backups = series(11, 6 * hourMs);
+  const plan = planRetention(backups, { daily: 4 }, nowMs);
+  assert.deepEqual(
+    plan.decisions.flatMap(({ keep, reasons }, index) => (keep ? [[index, reasons.join()]] : [])),
+    [
+      [0, "daily,newest good"],
+      [3, "daily"],
+      [7, "daily"],
+      [10, "oldest daily"],
+    ],
+  );
+  assert.deepEqual(
+    kept(backups, { daily: 3 }),
+    [0, 3, 7].map((index) => backups[index]),
+  );
+  assert.equal(kept(backups, { withinDaily: "9d" }).at(-1), backups[10]);
+  assert.equal(kept(backups, { withinDaily: "2d" }).at(-1), backups[7]);
+});
+
+test("planRetention() without a limit keeps one of every day, week or month there is", () => {
+  const backups = series(400, 12 * hourMs);
+  assert.deepEqual(kept(backups, { last: "unlimited", daily: 1 }), backups);
+  assert.deepEqual(kept(backups, { daily: "unlimited" }), kept(backups, { daily: 400 }));
+});
+
+test("planRetention() keeps what has one of the tags, or all of those that belong together", () => {
+  const tagged = [["a"], ["b"], ["b", "a"], ["c"], []].map((tags, index) =>
+    backup(newestMs - (index + 1) * hourMs, { tags }),
+  );
+  const [first, ...others] = [backup(newestMs), ...tagged];
+  assert.deepEqual(kept([...tagged, first], { tags: ["a"] }), [others[0], others[2], first]);
+  assert.deepEqual(kept([...tagged, first], { tags: ["a,b", "c"] }), [others[2], others[3], first]);
 });
 
 test("planRetention() with the default rules keeps weeks of history of four database backups a day", () => {
@@ -160,13 +208,15 @@ test("planRetention() tells the two equal hours apart when clocks go back, and n
     const autumn = Date.UTC(2024, 9, 27, 3, 30);
     const night = [0, 1, 2, 3, 4].map((hour) => backup(autumn - hour * hourMs));
     assert.equal(kept(night, { hourly: 5 }, autumn).length, 5);
-    assert.equal(kept(night, { daily: 5 }, autumn).length, 1);
+    assert.equal(kept(night, { daily: 1 }, autumn).length, 1);
     const days = Array.from({ length: 26 }, (_, hour) =>
       backup(Date.UTC(2024, 9, 27, 22, 30) - hour * hourMs),
     );
     // The day has 25 hours, so that 26 hourly backups touch two days.
-    assert.equal(kept(days, { daily: 9 }, autumn + 24 * hourMs).length, 2);
-    assert.equal(kept(days.slice(0, 25), { daily: 9 }, autumn + 24 * hourMs).length, 1);
+    const reasons = (backups: RetainedBackup[]): string =>
+      String(planRetention(backups, { daily: 9 }, autumn + 24 * hourMs).decisions.at(-1)?.reasons);
+    assert.equal(reasons(days), "daily");
+    assert.equal(reasons(days.slice(0, 25)), "oldest daily");
     const spring = Date.UTC(2024, 2, 31, 4, 30);
     const hours = [0, 1, 2, 3].map((hour) => backup(spring - hour * hourMs));
     assert.equal(kept(hours, { hourly: 9 }, spring).length, 4);
@@ -182,6 +232,9 @@ test("checkRetentionRules() refuses rules that keep nothing and counts that are 
     { last: 3, weekly: 0 },
     { within: "soon" },
     { last: Number.NaN },
+    { tags: [] },
+    { tags: ["a,,b"] },
+    { last: 3, withinDaily: "now" },
   ];
   for (const rules of refused) {
     assert.throws(
@@ -194,6 +247,8 @@ test("checkRetentionRules() refuses rules that keep nothing and counts that are 
     );
   }
   checkRetentionRules({ within: "1y" });
+  checkRetentionRules({ yearly: "unlimited" });
+  checkRetentionRules({ tags: ["a,b"] });
 });
 
 const states: readonly BackupState[] = ["good", "good", "good", "incomplete", "damaged", "unverified"];
@@ -210,7 +265,10 @@ const someBackups = fc.array(
   { maxLength: 60 },
 );
 
-const someCount = fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined });
+const someCount = fc.option(fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant("unlimited" as const)), {
+  nil: undefined,
+});
+const someAge = fc.option(fc.constantFrom("2h", "9d", "3m", "1y"), { nil: undefined });
 const someRules = fc
   .record({
     last: someCount,
@@ -219,7 +277,9 @@ const someRules = fc
     weekly: someCount,
     monthly: someCount,
     yearly: someCount,
-    within: fc.option(fc.constantFrom("2h", "9d", "3m", "1y"), { nil: undefined }),
+    within: someAge,
+    withinDaily: someAge,
+    withinYearly: someAge,
   })
   .map((rules) => Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined)))
   .filter((rules) => Object.keys(rules).length > 0) as fc.Arbitrary<RetentionRules>;
@@ -230,11 +290,11 @@ function made(drawn: typeof someBackups extends fc.Arbitrary<infer T> ? T : neve
 
 function union(a: RetentionRules, b: RetentionRules): RetentionRules {
   const counts = (["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const).flatMap((rule) => {
-    const count = Math.max(a[rule] ?? 0, b[rule] ?? 0);
-    return count > 0 ? [[rule, count]] : [];
+    const given = [a[rule] ?? 0, b[rule] ?? 0];
+    const count = given.includes("unlimited") ? "unlimited" : Math.max(...given.map(Number));
+    return count === 0 ? [] : [[rule, count]];
   });
-  const within = a.within ?? b.within;
-  return { ...Object.fromEntries(counts), ...(within === undefined ? {} : { within }) };
+  return { ...b, ...a, ...Object.fromEntries(counts) };
 }
 
 test("planRetention() never removes more when it is given more keep rules", () => {
@@ -299,16 +359,18 @@ test("planRetention() with `within` loses nothing that young to backups made whi
           Math.max(...group.map((b) => b.startedAtMs)),
           parseDuration(within),
         );
-        for (const b of group) assert.ok(b.startedAtMs < oldestMs || stay.has(b), String(b.startedAtMs));
+        for (const b of group) assert.ok(b.startedAtMs <= oldestMs || stay.has(b), String(b.startedAtMs));
       }
     }),
   );
 });
 
 test("planRetention() with `within` lets go of what is before a gap once what is after it reaches as far", () => {
-  const before = [20, 21, 22, 30].map((day) => backup(newestMs - day * 24 * hourMs));
+  const before = [100, 101, 102, 104.9, 110].map((day) => backup(newestMs - day * 24 * hourMs));
   const after = (days: number): RetainedBackup[] => series(days, 24 * hourMs);
   const [few, many] = [after(3), after(7)];
-  assert.deepEqual(kept([...few, ...before], { within: "5d" }), [...few, ...before.slice(0, 3)]);
-  assert.deepEqual(kept([...many, ...before], { within: "5d" }), many.slice(0, 6));
+  assert.deepEqual(kept([...few, ...before], { within: "5d" }), [...few, ...before.slice(0, 4)]);
+  assert.deepEqual(kept([...many, ...before], { within: "5d" }), many.slice(0, 5));
+  const pause = [80, 81].map((day) => backup(newestMs - day * 24 * hourMs));
+  assert.deepEqual(kept([...few, ...pause], { within: "5d" }), few, "a pause that is not long");
 });

@@ -5,26 +5,11 @@
  */
 
 import type { Backup } from "./backup.ts";
-import { parseDuration, subtractDuration } from "./duration.ts";
-import { BackupError } from "./error.ts";
+import { pickAll } from "./retention-picks.ts";
+import { checkRetentionRules, type RetentionRules } from "./retention-rules.ts";
 
-/** A backup stays if any rule keeps it. Counts are per source and type. */
-export interface RetentionRules {
-  readonly last?: number;
-  readonly hourly?: number;
-  readonly daily?: number;
-  readonly weekly?: number;
-  readonly monthly?: number;
-  readonly yearly?: number;
-  /** Everything younger than this, measured from the newest backup, e.g. `1y5m7d2h`; after a longer gap, for as long again, also from the one before it. */
-  readonly within?: string;
-}
-
-/** Why a backup stays, for people: `last`, `daily`, `pinned`, `newest good`, `suspect holds rotation`. */
+/** Why a backup stays, for people: `last`, `daily`, `oldest daily`, `pinned`, `newest good`, `suspect holds rotation`. */
 export type KeepReason = string;
-
-/** When nothing is set (mission A7): four database backups a day keep more than 42 hours of history. */
-export const defaultRetention: RetentionRules = { last: 7, daily: 14, weekly: 8 };
 
 /** What retention looks at in a backup. */
 export type RetainedBackup = Pick<
@@ -39,6 +24,7 @@ export type RetainedBackup = Pick<
   | "safety"
   | "pinned"
   | "neverRemoved"
+  | "tags"
 >;
 
 export interface RetentionDecision<B> {
@@ -55,32 +41,8 @@ export interface RetentionPlan<B> {
   readonly held: readonly string[];
 }
 
-type CountRule = Exclude<keyof RetentionRules, "within">;
-const countRules: readonly CountRule[] = ["last", "hourly", "daily", "weekly", "monthly", "yearly"];
-
 /** A clock that is set right is never off by more; what is dated later was made under a wrong one. */
 const futureToleranceMs = 24 * 3_600_000;
-
-/**
- * Refuses rules that keep nothing or make no sense.
- *
- * @throws {BackupError} `invalid-input`
- */
-export function checkRetentionRules(rules: RetentionRules): void {
-  for (const rule of countRules) {
-    const count = rules[rule];
-    if (count === undefined || (Number.isSafeInteger(count) && count >= 1)) continue;
-    throw new BackupError("invalid-input", `Cannot use retention rule ${rule}: ${count} is not a count`, {
-      hint: "Give a whole number of at least 1, or leave the rule out.",
-    });
-  }
-  if (rules.within !== undefined) parseDuration(rules.within);
-  if (rules.within === undefined && countRules.every((rule) => rules[rule] === undefined)) {
-    throw new BackupError("invalid-input", "Cannot apply retention: no rule keeps anything", {
-      hint: "Set at least one of last, hourly, daily, weekly, monthly, yearly and within.",
-    });
-  }
-}
 
 /**
  * Decides for each backup whether it stays, per source and type.
@@ -140,74 +102,9 @@ function keepOfGroup<B extends RetainedBackup>(
   const good = newest.filter((backup) => backup.state === "good");
   // A bad backup must not push a good one out of its slot, and a source that is always a little
   // incomplete must still be rotated: so the rules pick once among all and once among the good.
-  for (const among of [newest, good]) {
-    for (const rule of countRules) pickByCount(among, rule, rules[rule] ?? 0, keep);
-    pickWithin(among, rules.within, keep);
-  }
+  for (const among of [newest, good]) pickAll(among, rules, keep);
   const best = good[0] ?? newest.find((backup) => backup.state === "incomplete");
   if (best !== undefined) keep(best, best.state === "good" ? "newest good" : "newest readable");
-}
-
-function pickByCount<B extends RetainedBackup>(
-  newest: readonly B[],
-  rule: CountRule,
-  count: number,
-  keep: (backup: B, reason: KeepReason) => void,
-): void {
-  const seen = new Set<string | number>();
-  for (const backup of newest) {
-    if (seen.size >= count) return;
-    const bucket = rule === "last" ? backup.id : bucketOf(backup.startedAtMs, rule);
-    if (seen.has(bucket)) continue;
-    seen.add(bucket);
-    keep(backup, rule);
-  }
-}
-
-/**
- * Measured from the newest, and also from the newest before a gap longer than `within`, until what was
- * made after the gap reaches as far: a clock that is set far ahead for a while, and then believes
- * itself, must not make all that was there too old (I5).
- */
-function pickWithin<B extends RetainedBackup>(
-  newest: readonly B[],
-  within: string | undefined,
-  keep: (backup: B, reason: KeepReason) => void,
-): void {
-  const first = newest[0];
-  if (within === undefined || first === undefined) return;
-  const duration = parseDuration(within);
-  let oldestMs = subtractDuration(first.startedAtMs, duration);
-  let laterMs = first.startedAtMs;
-  let gaps = 0;
-  for (const backup of newest) {
-    const isGap = backup.startedAtMs < subtractDuration(laterMs, duration);
-    if (isGap && laterMs > oldestMs && gaps++ === 0)
-      oldestMs = subtractDuration(backup.startedAtMs, duration);
-    if (backup.startedAtMs < oldestMs) return;
-    keep(backup, "within");
-    laterMs = backup.startedAtMs;
-  }
-}
-
-/** Names the stretch of local time that `epochMs` lies in; two instants share it exactly if they share the name. */
-function bucketOf(epochMs: number, rule: Exclude<CountRule, "last">): string | number {
-  const d = new Date(epochMs);
-  const [year, month, day] = [d.getFullYear(), d.getMonth(), d.getDate()];
-  switch (rule) {
-    case "hourly":
-      // The offset tells the two equal hours of a night apart in which clocks go back.
-      return `${year}-${month}-${day}-${d.getHours()}-${d.getTimezoneOffset()}`;
-    case "daily":
-      return `${year}-${month}-${day}`;
-    case "weekly":
-      // Weeks begin on Monday; day 0 (1 January 1970) was a Thursday.
-      return Math.floor((Date.UTC(year, month, day) / 86_400_000 + 3) / 7);
-    case "monthly":
-      return `${year}-${month}`;
-    case "yearly":
-      return year;
-  }
 }
 
 function newestFirst(a: RetainedBackup, b: RetainedBackup): number {

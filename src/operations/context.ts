@@ -8,7 +8,7 @@
 
 import type { Clock } from "../domain/clock.ts";
 import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
-import type { RetentionRules } from "../domain/retention.ts";
+import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { BackupReader, Vault, VaultFormat } from "../vault/vault.ts";

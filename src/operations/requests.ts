@@ -8,7 +8,8 @@
 
 import type { Backup, BackupType, Problem } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
-import type { RetentionDecision, RetentionRules } from "../domain/retention.ts";
+import type { RetentionDecision } from "../domain/retention.ts";
+import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { Damage } from "../vault/vault.ts";
 import type { PruneResult, ReadData } from "./vault-requests.ts";
 

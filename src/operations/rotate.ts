@@ -7,7 +7,8 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
-import { checkRetentionRules, planRetention } from "../domain/retention.ts";
+import { planRetention } from "../domain/retention.ts";
+import { checkRetentionRules } from "../domain/retention-rules.ts";
 import type { OperationContext } from "./context.ts";
 import { pruneVault } from "./maintain.ts";
 import { requireMaintenance } from "./require-maintenance.ts";

@@ -7,7 +7,7 @@
 
 import { resolveSources } from "../app/configuration.ts";
 import { systemClock } from "../domain/clock.ts";
-import { defaultRetention } from "../domain/retention.ts";
+import { defaultRetention } from "../domain/retention-rules.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { openDatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { openLocalStorage } from "../storage/local-storage.ts";

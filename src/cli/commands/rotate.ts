@@ -6,24 +6,17 @@
 
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import type { BackupType } from "../../domain/backup.ts";
-import type { RetentionRules } from "../../domain/retention.ts";
 import type { RotateResult } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
-import { positiveInteger, typeOption } from "../option-values.ts";
+import { defineKeepOptions, givenRules, type KeepOptions } from "../keep-options.ts";
+import { typeOption } from "../option-values.ts";
 import { pruneSummary } from "../render/prune.ts";
 import { decisionTable, rotationSummary } from "../render/rotation.ts";
 import { samePlace } from "../render/same-place.ts";
 
-interface RotateOptions {
+interface RotateOptions extends KeepOptions {
   readonly type?: BackupType;
-  readonly keepLast?: number;
-  readonly keepHourly?: number;
-  readonly keepDaily?: number;
-  readonly keepWeekly?: number;
-  readonly keepMonthly?: number;
-  readonly keepYearly?: number;
-  readonly keepWithin?: string;
   readonly dryRun?: boolean;
   readonly prune?: boolean;
 }
@@ -41,19 +34,9 @@ export const rotateCommand: CommandModule = {
     },
   ],
   define: (command, run) => {
+    command.addOption(typeOption("only backups of this type"));
+    defineKeepOptions(command);
     command
-      .addOption(typeOption("only backups of this type"))
-      .option("--keep-last <n>", "keep the newest N", positiveInteger)
-      .option(
-        "--keep-hourly <n>",
-        "keep the newest of each of the last N hours with backups",
-        positiveInteger,
-      )
-      .option("--keep-daily <n>", "the same for days", positiveInteger)
-      .option("--keep-weekly <n>", "the same for weeks", positiveInteger)
-      .option("--keep-monthly <n>", "the same for months", positiveInteger)
-      .option("--keep-yearly <n>", "the same for years", positiveInteger)
-      .option("--keep-within <age>", "keep everything younger, e.g. 1y5m7d2h (m is months)")
       .option("--prune", "also free the space, where the vault is a repository")
       .option("-n, --dry-run", "remove nothing, show what would go and why")
       .action((options: RotateOptions) => run((context) => rotate(context, options)));
@@ -93,18 +76,4 @@ async function rotate(context: CommandContext, options: RotateOptions): Promise<
 function pruneHint({ options }: CommandContext, result: RotateResult): string[] {
   if (!result.awaitsPrune || result.dryRun || result.removed.length === 0) return [];
   return [`Free the space with: ${samePlace("prune", options)}`];
-}
-
-/** The rules of the command line; undefined where none is given and the configured ones hold. */
-function givenRules(options: RotateOptions): RetentionRules | undefined {
-  const rules: RetentionRules = {
-    ...(options.keepLast === undefined ? {} : { last: options.keepLast }),
-    ...(options.keepHourly === undefined ? {} : { hourly: options.keepHourly }),
-    ...(options.keepDaily === undefined ? {} : { daily: options.keepDaily }),
-    ...(options.keepWeekly === undefined ? {} : { weekly: options.keepWeekly }),
-    ...(options.keepMonthly === undefined ? {} : { monthly: options.keepMonthly }),
-    ...(options.keepYearly === undefined ? {} : { yearly: options.keepYearly }),
-    ...(options.keepWithin === undefined ? {} : { within: options.keepWithin }),
-  };
-  return Object.keys(rules).length === 0 ? undefined : rules;
 }
