@@ -69,11 +69,16 @@ export class LocalContexts implements ContextProvider {
     return context;
   }
 
-  async make(format: VaultFormat | undefined, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
+  async make(
+    { format, beforeMaking }: Parameters<ContextProvider["make"]>[0],
+    signal: AbortSignal,
+    warn: Warn,
+  ): Promise<OperationContext> {
     const place = this.#place(signal, warn);
     const found = await findVault(place, signal);
     if (found !== undefined) throw alreadyThere(this.#vaultDirectory, found);
     await refuseIfKnown(this.#stateDirectory, this.#vaultDirectory);
+    await beforeMaking?.();
     // Who asks for a vault by name wants more than the first create makes anyway.
     const wanted = format ?? this.#options.configuration.format ?? "repository";
     const context = this.#facts(await makeVault(place, wanted, signal));

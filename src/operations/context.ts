@@ -11,7 +11,8 @@ import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
-import type { BackupReader, Vault, VaultFormat } from "../vault/vault.ts";
+import type { BackupReader, Vault } from "../vault/vault.ts";
+import type { CreateVaultRequest } from "./vault-requests.ts";
 import type { Source } from "./requests.ts";
 
 export interface OperationContext {
@@ -66,12 +67,12 @@ export interface ContextProvider extends AsyncDisposable {
   /**
    * Makes a vault, and the context with it.
    *
-   * @param format As configured when undefined, else a repository
+   * @param request As in `CreateVaultRequest`
    * @throws {BackupError} `exists` if there is a vault; `invalid-input` if something else is there;
    *   `storage-unavailable` if there was one and is none any more
    */
   make(
-    format: VaultFormat | undefined,
+    request: Pick<CreateVaultRequest, "format" | "beforeMaking">,
     signal: AbortSignal,
     warn: (message: string) => void,
   ): Promise<OperationContext>;

@@ -59,7 +59,7 @@ export class OperationRunner {
   /** Makes the vault that the request names the format of, and describes it. */
   async make<R extends CreateVaultRequest, T>(request: R, operation: Operation<R, T>): Promise<T> {
     return await this.#start(request, operation, (signal, warn) =>
-      this.#contexts.make(request.format, signal, warn),
+      this.#contexts.make(request, signal, warn),
     );
   }
 

@@ -32,6 +32,8 @@ export type {
 export interface CreateVaultRequest extends RunOptions {
   /** As configured when left out, else a repository. */
   readonly format?: VaultFormat;
+  /** Called when nothing is in the way, before a password is asked for and anything is made; rejects where nothing is to be. */
+  readonly beforeMaking?: () => Promise<void>;
 }
 
 export interface CreatedVault {

@@ -54,10 +54,17 @@ async function init(context: CommandContext, options: InitOptions): Promise<Exit
   if (format === "archive" && (passwordFile ?? passwordCommand) !== undefined) {
     context.progress.warning("An archive vault is not encrypted: the password is not used");
   }
-  if (options.yes !== true) {
+  // Asked once it is known that nothing is in the way.
+  const beforeMaking = async (): Promise<void> => {
+    if (options.yes === true) return;
+    context.progress.clear();
     await confirmOrRefuse(context, [introduction(format, vault)], "Make it?");
-  }
-  const created = await manager.maintenance.createVault({ ...operationOptions(context), format });
+  };
+  const created = await manager.maintenance.createVault({
+    ...operationOptions(context),
+    format,
+    beforeMaking,
+  });
   context.progress.clear();
   context.output.report(
     () => toSnakeCase(created),

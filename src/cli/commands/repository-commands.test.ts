@@ -107,6 +107,9 @@ test("init makes no vault where there is one, where other things are, and where 
   using sandbox = await withRepository();
   const again = await sandbox.run(`init ${there} --yes`);
   assert.deepEqual([again.code, /a repository is there already/.test(again.err)], [1, true]);
+  const asking = await sandbox.run("init --vault repo", { terminalWidth: 80, input: "y\nx\nx\n" });
+  assert.deepEqual([asking.code, /already/.test(asking.err)], [1, true]);
+  assert.doesNotMatch(asking.err, /Make it\?|Password/, "nothing is asked where nothing can be made");
   await sandbox.run("create");
   const archive = await sandbox.run("init --vault backups --password-file password --yes");
   assert.deepEqual([archive.code, /an archive vault is there already/.test(archive.err)], [1, true]);
