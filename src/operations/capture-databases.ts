@@ -6,7 +6,7 @@
 
 import type { DatabaseCheck } from "../domain/backup.ts";
 import { byteStringFromText, byteStringToDisplay } from "../domain/byte-string.ts";
-import type { CapturedImage } from "../source/capture/capture.ts";
+import type { CapturedImage, ImageListener } from "../source/capture/capture.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { DatabaseImage } from "../vault/vault.ts";
 import { mapBounded } from "./bounded.ts";
@@ -29,8 +29,8 @@ export interface CaptureOptions {
   readonly check: Exclude<DatabaseCheck["method"], "not-run">;
   readonly capturer: Pick<DatabaseCapturer, "capture">;
   readonly images: ImagePlace;
-  /** Told of each image that is complete and being checked. */
-  readonly onComplete: (imagePath: string) => void;
+  /** Gives who hears of an image while it is made, if anybody wants to. */
+  readonly expect: (imagePath: string) => ImageListener | undefined;
   readonly log: RunLog;
 }
 
@@ -60,14 +60,7 @@ export async function captureDatabases(
 
 async function captureOne(
   database: DatabaseSource,
-  {
-    check,
-    capturer,
-    images,
-    onComplete,
-    log,
-    progress,
-  }: CaptureOptions & { readonly progress: CaptureProgress },
+  { check, capturer, images, expect, log, progress }: CaptureOptions & { readonly progress: CaptureProgress },
   signal: AbortSignal,
 ): Promise<CapturedDatabase> {
   const imagePath = images.newPath();
@@ -76,7 +69,7 @@ async function captureOne(
     { path, imagePath, trust: "declared", check, busyTimeoutMs },
     (bytesDone, bytesTotal) => progress.update(database, bytesDone, bytesTotal),
     signal,
-    () => onComplete(imagePath),
+    expect(imagePath),
   );
   if (outcome.outcome === "refused") {
     log.problem({ kind: "unreadable", path: database.path, message: outcome.message });

@@ -10,7 +10,7 @@ import { BackupError } from "../domain/error.ts";
 import { lastTrusted, otherHostWarning, type SourceFacts, suspectReason } from "../domain/guard.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { ReferenceCheck } from "../source/folder/reference-check.ts";
-import type { BackupWriter } from "../vault/vault.ts";
+import type { BackupWriter, ExpectedImage } from "../vault/vault.ts";
 import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
 import { collectReferences } from "./collect-references.ts";
 import type { OperationContext } from "./context.ts";
@@ -76,12 +76,14 @@ export async function takeBackup(
   );
   run.defer(() => writer.abort());
   const seen = await storeSource(context, job, { writer, capturer, images, parent, log, scan }, signal);
+  // A process that held a large image takes a while to end; nothing is left for it to do.
+  const capturerEnded = capturer[Symbol.asyncDispose]();
   const last = lastTrusted(earlier, job.source.name, job.type);
   const facts = await gatherFacts(context, seen, last, signal);
   refuseIfNothing(job, seen, facts, last);
   const elsewhere = otherHostWarning(facts.paths, { host, source: job.source.name }, last);
   if (elsewhere !== "" && !job.safety) log.warning(elsewhere);
-  return await writer.finish(
+  const backup = await writer.finish(
     {
       problems: log.problems,
       // Read when the last file is stored: until then one that a row names may still turn out to be gone.
@@ -94,6 +96,8 @@ export async function takeBackup(
     },
     signal,
   );
+  await capturerEnded;
+  return backup;
 }
 
 interface Run {
@@ -117,8 +121,8 @@ async function storeSource(
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
-  const onComplete = (imagePath: string): void => writer.expectDatabase?.(imagePath, signal);
-  const capturing = { check, capturer, images: place, onComplete, log };
+  const expect = (imagePath: string): ExpectedImage | undefined => writer.expectDatabase?.(imagePath, signal);
+  const capturing = { check, capturer, images: place, expect, log };
   const databases = await captureDatabases(databasesOf(job), capturing, signal);
   const images = databases.flatMap(({ image }) => image ?? []);
   const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));

@@ -111,6 +111,17 @@ export interface DatabaseImage extends Omit<BackupDatabase, "sha256"> {
   readonly imagePath: string;
 }
 
+/** Is told how far an image has come. */
+export interface ExpectedImage {
+  /**
+   * So many bytes from its start will not change any more. If as many or fewer are told than before, the
+   * image is made anew, in another file of this name.
+   */
+  steady(bytes: number): void;
+  /** It is complete, and will not change any more. */
+  complete(): void;
+}
+
 /** What the operation knows at the end. */
 export interface BackupSummary {
   /**
@@ -130,10 +141,10 @@ export interface BackupWriter {
   readonly id: string | undefined;
 
   /**
-   * Tells of an image that is complete and still being checked, so that the vault may read it
-   * already. It is handed over with `addDatabase`, or never.
+   * Tells of an image that is about to be made, so that the vault may read it while it is made and
+   * checked. It is handed over with `addDatabase`, or never.
    */
-  expectDatabase?(imagePath: string, signal: AbortSignal): void;
+  expectDatabase?(imagePath: string, signal: AbortSignal): ExpectedImage;
 
   /** Stores a captured database. In a full backup all of them come before the first entry. */
   addDatabase(image: DatabaseImage, signal: AbortSignal): Promise<void>;

@@ -92,6 +92,47 @@ export function currentGenerationBytes(
   return walHeaderBytes + known * frameBytes;
 }
 
+/** What a log adds to its database file: the newest committed version of each page it holds. */
+export interface CommittedPages {
+  readonly pageSizeBytes: number;
+  /** Pages the database has after the last commit. */
+  readonly pageCount: number;
+  /** By number, from 1: where a page's content begins in the log. */
+  readonly places: ReadonlyMap<number, number>;
+}
+
+/**
+ * Reads a log as SQLite recovers it (section 4.4): frames count up to the last commit
+ * that is whole, which their running checksum tells.
+ *
+ * @param log - From its header on; what follows its current generation does no harm.
+ * @returns Undefined where nothing is committed in it: the database file alone is what there is.
+ */
+export function committedPages(log: Uint8Array): CommittedPages | undefined {
+  const header = parseWalHeader(log);
+  if (header === undefined) return undefined;
+  const { pageSizeBytes } = header;
+  const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
+  const littleEndian = checksumIsLittleEndian(log) === true;
+  const frameBytes = walFrameHeaderBytes + pageSizeBytes;
+  let sum: Checksum = [view.getUint32(24), view.getUint32(28)];
+  let [end, pageCount] = [walHeaderBytes, 0];
+  for (let frame = walHeaderBytes; frame + frameBytes <= log.length; frame += frameBytes) {
+    if (view.getUint32(frame) === 0 || !hasSalts(log.subarray(frame), header)) break;
+    sum = addToChecksum(sum, log.subarray(frame, frame + 8), littleEndian);
+    sum = addToChecksum(sum, log.subarray(frame + walFrameHeaderBytes, frame + frameBytes), littleEndian);
+    if (sum[0] !== view.getUint32(frame + 16) || sum[1] !== view.getUint32(frame + 20)) break;
+    const pagesAfter = view.getUint32(frame + 4);
+    if (pagesAfter !== 0) [end, pageCount] = [frame + frameBytes, pagesAfter];
+  }
+  if (pageCount === 0) return undefined;
+  const places = new Map<number, number>();
+  for (let frame = walHeaderBytes; frame < end; frame += frameBytes) {
+    places.set(view.getUint32(frame), frame + walFrameHeaderBytes);
+  }
+  return { pageSizeBytes, pageCount, places };
+}
+
 function hasSalts(frameHeader: Uint8Array, header: WalHeader): boolean {
   if (frameHeader.length < walFrameHeaderBytes) return false;
   const view = new DataView(frameHeader.buffer, frameHeader.byteOffset, walFrameHeaderBytes);

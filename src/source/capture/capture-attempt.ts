@@ -24,6 +24,8 @@ export interface CaptureContext {
   readonly files: LiveFiles;
   /** Bytes done of bytes in all. */
   readonly report: (done: number, total: number) => void;
+  /** So many bytes from the start of the image will not change any more. */
+  readonly steady: (bytes: number) => void;
 }
 
 /**

@@ -46,6 +46,7 @@ async function taskOutput(
     case "capture":
       return await captureLive(message.input, systemClock, {
         report: reportProgress(),
+        steady: (bytes) => send({ kind: "steady", bytes }),
         complete: () => send({ kind: "complete" }),
       });
     case "check":

@@ -107,28 +107,36 @@ export function createImage(imagePath: string): Promise<FileHandle> {
   return open(imagePath, "wx+", 0o600);
 }
 
+export interface CopyOptions {
+  /** Bytes to copy at most: a writer may append faster than we copy. */
+  readonly limit: number;
+  /** Told of the bytes written so far, which are not written again. */
+  readonly report: (done: number) => void;
+  /** Changes a block before it is written. It begins at a multiple of 64 KiB, the largest page. */
+  readonly patch?: (block: Buffer, position: number) => void;
+}
+
 /**
- * Copies the first `limit` bytes of `fd`, or all where it is shorter by now.
- * There is always a limit: a writer may append faster than we copy.
+ * Copies the first bytes of `fd`, or all where it is shorter by now.
  *
  * @returns How many bytes there were.
  */
 export async function copyBytes(
   fd: number,
   to: FileHandle,
-  limit: number,
-  report: (done: number) => void,
+  { limit, report, patch }: CopyOptions,
 ): Promise<number> {
-  const block = Buffer.allocUnsafe(copyBlockBytes);
+  const buffer = Buffer.allocUnsafe(copyBlockBytes);
   let position = 0;
   let writtenOut = Promise.resolve();
   while (position < limit) {
-    const read = readSync(fd, block, 0, Math.min(copyBlockBytes, limit - position), position);
-    if (read === 0) break;
     // At once, not through the pool: this process has nothing else to do, and the block stays in the core's cache.
-    writeFully(to, block.subarray(0, read), position);
-    position += read;
-    if (position % writeOutBytes < read) {
+    const block = readFully(fd, buffer.subarray(0, Math.min(copyBlockBytes, limit - position)), position);
+    if (block.length === 0) break;
+    patch?.(block, position);
+    writeFully(to, block, position);
+    position += block.length;
+    if (position % writeOutBytes < block.length) {
       await writtenOut;
       writtenOut = to.datasync();
       // Awaited a round later; must not count as unhandled until then.
@@ -141,14 +149,9 @@ export async function copyBytes(
 }
 
 /** Copies the start of an open file to a new private one. */
-export async function copyToImage(
-  fd: number,
-  copyPath: string,
-  limit: number,
-  report: (done: number) => void,
-): Promise<number> {
+export async function copyToImage(fd: number, copyPath: string, options: CopyOptions): Promise<number> {
   await using copy = await createImage(copyPath);
-  return await copyBytes(fd, copy, limit, report);
+  return await copyBytes(fd, copy, options);
 }
 
 /** Copies a file, as long as it is when this begins, to a new private one. */
@@ -159,13 +162,25 @@ export async function copyFileTo(
 ): Promise<number> {
   const fd = openForReading(path);
   try {
-    return await copyToImage(fd, copyPath, fstatSync(fd).size, report);
+    return await copyToImage(fd, copyPath, { limit: fstatSync(fd).size, report });
   } finally {
     closeSync(fd);
   }
 }
 
-function writeFully(to: FileHandle, bytes: Buffer, position: number): void {
+/** Fills the buffer; what it answers is shorter at the file's end only. */
+function readFully(fd: number, buffer: Buffer, position: number): Buffer {
+  let done = 0;
+  while (done < buffer.length) {
+    const read = readSync(fd, buffer, done, buffer.length - done, position + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return buffer.subarray(0, done);
+}
+
+/** Writes all of the bytes at a position. */
+export function writeFully(to: FileHandle, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(to.fd, bytes, done, bytes.length - done, position + done);
   }

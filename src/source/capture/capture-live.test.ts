@@ -20,6 +20,7 @@ async function captureHot(isWritten: boolean): Promise<string> {
     const wishes = { trust: "declared", check: "quick_check", busyTimeoutMs: 0 } as const;
     const outcome = await captureLive({ path, imagePath, ...wishes }, systemClock, {
       report: () => undefined,
+      steady: () => undefined,
       complete: () => undefined,
     });
     return outcome.outcome === "captured" ? outcome.image.method : outcome.reason;

@@ -37,6 +37,8 @@ const retryMs = 20;
 /** Hears of a capture while it is made. */
 export interface CaptureListener {
   readonly report: (done: number, total: number) => void;
+  /** So many bytes from the start of the image will not change any more, unless it is made anew: then fewer or as many are told. */
+  readonly steady: (bytes: number) => void;
   /** The image will not change any more; it is being checked. */
   readonly complete: () => void;
 }
@@ -45,15 +47,15 @@ export interface CaptureListener {
 export async function captureLive(
   request: CaptureRequest,
   clock: Clock,
-  { report, complete }: CaptureListener,
+  listener: CaptureListener,
 ): Promise<CaptureOutcome> {
   const deadline = clock.elapsed() + request.busyTimeoutMs;
   const suspicion = new JournalSuspicion(clock);
   for (;;) {
-    const resolved = resolve(request, clock, deadline, report);
+    const resolved = resolve(request, clock, deadline, listener);
     if ("outcome" in resolved) return resolved;
     const attempt = await attemptOnce(resolved, suspicion);
-    if (attempt.result !== "again") return await conclude(resolved, attempt, complete);
+    if (attempt.result !== "again") return await conclude(resolved, attempt, listener.complete);
     await removeImage(request.imagePath);
     const hot = suspicion.note(resolved, attempt.hotJournal);
     if (clock.elapsed() > deadline + (suspicion.pending ? hotJournalGraceMs : 0)) {
@@ -101,7 +103,7 @@ function resolve(
   request: CaptureRequest,
   clock: Clock,
   deadline: number,
-  report: (done: number, total: number) => void,
+  { report, steady }: CaptureListener,
 ): CaptureContext | CaptureOutcome {
   try {
     // Only the native one takes names that are not UTF-8.
@@ -111,7 +113,7 @@ function resolve(
     if (request.trust === "found" && path !== request.path) {
       return refuse(request, "unreadable", "A link took the place of it or of its folder");
     }
-    return { request, path, clock, deadline, files: lookAt(path), report };
+    return { request, path, clock, deadline, files: lookAt(path), report, steady };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";
     const missing = code === "ENOENT" || code === "ENOTDIR";

@@ -53,7 +53,8 @@ export async function captureLocked(context: CaptureContext): Promise<Attempt> {
 async function captureInto(context: CaptureContext, source: number, image: FileHandle): Promise<Attempt> {
   const size = fstatSync(source).size;
   const preCopied = size >= preCopyFromBytes;
-  if (preCopied) await copyBytes(source, image, size, (done) => context.report(done, size));
+  if (preCopied)
+    await copyBytes(source, image, { limit: size, report: (done) => context.report(done, size) });
   const changes = new ChangedPieces(image.fd);
   const attempt = await whileLocked(context, source, async () => {
     await collectChanges(source, image, changes);

@@ -61,6 +61,7 @@ export type ToChild =
 export type FromChild =
   | { readonly kind: "progress"; readonly done: number; readonly total: number }
   | { readonly kind: "batch"; readonly values: readonly string[] }
+  | { readonly kind: "steady"; readonly bytes: number }
   | { readonly kind: "complete" }
   | { readonly kind: "done"; readonly output: Tasks[TaskName]["output"] }
   | { readonly kind: "failed"; readonly error: FailureMessage };

@@ -20,6 +20,8 @@ export interface TaskListener {
   progress?(done: number, total: number): void;
   /** More batches come only after {@link CaptureProcess.askForNext}. */
   batch?(values: readonly string[]): void;
+  /** So many bytes from the start of the image of a capture will not change any more. */
+  steady?(bytes: number): void;
   /** The image of a capture will not change any more; it is being checked. */
   complete?(): void;
 }
@@ -71,6 +73,7 @@ export class CaptureProcess {
       const from = message as FromChild;
       if (from.kind === "progress") listener.progress?.(from.done, from.total);
       else if (from.kind === "batch") listener.batch?.(from.values);
+      else if (from.kind === "steady") listener.steady?.(from.bytes);
       else if (from.kind === "complete") listener.complete?.();
       else if (from.kind === "done") resolve(from.output as Tasks[T]["output"]);
       else reject(backupError(from.error));

@@ -38,7 +38,8 @@ export function recoverCopy(context: CaptureContext): Attempt | undefined {
   });
 }
 
-const claimsTooMuch: Attempt = {
+/** What becomes of a stranger's database that would grow beyond all that its files held. */
+export const claimsTooMuch: Attempt = {
   result: "refused",
   reason: "not-a-database",
   message: "Its journal or log claims far more pages than there are",

@@ -60,6 +60,17 @@ export interface CapturedImage {
   readonly warnings: readonly string[];
 }
 
+/** Hears of an image while it is made, so that it can be read already. */
+export interface ImageListener {
+  /**
+   * So many bytes from its start are written and will not change any more. Told now and then, or
+   * never. An image that has to be made anew is a new file; of that as many or fewer are told first.
+   */
+  steady(bytes: number): void;
+  /** It is complete and will not change any more; it is being checked. */
+  complete(): void;
+}
+
 /**
  * Why a file could not be captured as a database.
  * - `not-a-database`: only its first bytes look like SQLite, or it is encrypted

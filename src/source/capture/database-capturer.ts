@@ -10,7 +10,7 @@ import { lstat, stat } from "node:fs/promises";
 import type { DatabaseCheck } from "../../domain/backup.ts";
 import { byteStringToDisplay, byteStringToPath } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { CaptureOutcome, CaptureRefusal, CaptureRequest } from "./capture.ts";
+import type { CaptureOutcome, CaptureRefusal, CaptureRequest, ImageListener } from "./capture.ts";
 import { removeImage } from "./capture-image.ts";
 import type { TaskName, Tasks } from "./capture-messages.ts";
 import { CapturePool } from "./capture-pool.ts";
@@ -62,7 +62,7 @@ export class DatabaseCapturer implements AsyncDisposable {
   /**
    * Captures one live database. What cannot be captured is an answer, not an error.
    *
-   * @param onComplete - Told when the image is complete and will not change any more, before it is checked.
+   * @param image - Hears of the image of a declared database while it is made.
    * @param onProgress - Bytes done of bytes in all; the total may change while a writer goes on.
    * @throws {BackupError} `exists` if there is a file at `imagePath`, `no-space`, `source-unavailable` if the process died over a declared database
    */
@@ -70,7 +70,7 @@ export class DatabaseCapturer implements AsyncDisposable {
     request: CaptureRequest,
     onProgress: (done: number, total: number) => void,
     signal: AbortSignal,
-    onComplete?: () => void,
+    image?: ImageListener,
   ): Promise<CaptureOutcome> {
     signal.throwIfAborted();
     await refuseExisting(request.imagePath);
@@ -78,7 +78,7 @@ export class DatabaseCapturer implements AsyncDisposable {
       const outcome =
         request.trust === "found"
           ? await this.#captureFound(request, onProgress, signal)
-          : await this.#captureDeclared(request, onProgress, signal, onComplete);
+          : await this.#captureDeclared(request, onProgress, signal, image);
       if (outcome.outcome === "refused") await removeImage(request.imagePath);
       return outcome;
     } catch (error) {
@@ -139,9 +139,13 @@ export class DatabaseCapturer implements AsyncDisposable {
     request: CaptureRequest,
     progress: (done: number, total: number) => void,
     signal: AbortSignal,
-    complete: (() => void) | undefined,
+    image: ImageListener | undefined,
   ): Promise<CaptureOutcome> {
-    const listener = { progress, ...(complete === undefined ? {} : { complete }) };
+    const listener = {
+      progress,
+      steady: (bytes: number) => image?.steady(bytes),
+      complete: () => image?.complete(),
+    };
     return await this.run("capture", request, listener, signal);
   }
 

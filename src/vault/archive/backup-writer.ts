@@ -21,7 +21,14 @@ import {
 } from "../../format/archive/file-names.ts";
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
+import type {
+  AddedEntry,
+  BackupSummary,
+  BackupWriter,
+  BeginOptions,
+  DatabaseImage,
+  ExpectedImage,
+} from "../vault.ts";
 import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./bytes/archive-writer.ts";
 import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
 import type { OwnerNames } from "../owner-names.ts";
@@ -29,7 +36,8 @@ import { describeOurs } from "./describe-backup.ts";
 import type { RunLock } from "./locks/run-lock.ts";
 import type { RunLocks } from "./locks/run-locks.ts";
 import { mayBeForeign } from "./foreign-names.ts";
-import { type ForeseenHash, foreseeHash, storeDatabase } from "./store-database.ts";
+import { ImageHash } from "./expected-image.ts";
+import { storeDatabase } from "./store-database.ts";
 import { notingTaken } from "./taken-names.ts";
 
 /** Undoing has a signal of its own, because that of the run is often aborted already. */
@@ -57,7 +65,8 @@ export class ArchiveBackupWriter implements BackupWriter {
   /** Those of them that were somebody else's. */
   readonly #taken = new Set<string>();
   readonly #aborting = new AbortController();
-  readonly #foreseen = new Map<string, Promise<ForeseenHash | undefined>>();
+  readonly #expected = new Map<string, ImageHash>();
+  #announcing: Promise<void> | undefined;
   #storing: Promise<void> = Promise.resolve();
   #storingError: { readonly error: unknown } | undefined;
   #archive: Promise<ArchiveWriter> | undefined;
@@ -69,16 +78,19 @@ export class ArchiveBackupWriter implements BackupWriter {
     this.id = backupId(options.begun.type, this.#stamp);
   }
 
-  /** Hashing fills one core and a check another: they take place at the same time. */
-  expectDatabase(imagePath: string, signal: AbortSignal): void {
-    const either = AbortSignal.any([signal, this.#aborting.signal]);
-    this.#foreseen.set(imagePath, foreseeHash(imagePath, either));
+  expectDatabase(imagePath: string, signal: AbortSignal): ExpectedImage {
+    // Made durable while the image is checked.
+    const announce = (): void => void this.#announce(signal).catch(() => undefined);
+    const expected = new ImageHash(imagePath, announce);
+    this.#expected.set(imagePath, expected);
+    return expected;
   }
 
   /** Returns when the image is accepted: it is hashed and made durable while files are read; `finish` waits for it. */
   async addDatabase(image: DatabaseImage, signal: AbortSignal): Promise<void> {
     if (this.#options.begun.type === "storage") throw new TypeError("a storage backup takes no database");
     this.#throwIfFailed();
+    this.#expected.get(image.imagePath)?.complete();
     const label = this.#nextLabel(image.name);
     const file = databaseName(this.#stamp, label);
     const either = AbortSignal.any([signal, this.#aborting.signal]);
@@ -87,14 +99,9 @@ export class ArchiveBackupWriter implements BackupWriter {
     this.#storing = this.#storing.then(async () => {
       if (this.#storingError !== undefined) return;
       try {
-        if (mayBeForeign(file)) await this.#options.lock.announce(file, either);
-        const sha256 = await storeDatabase(
-          this.#options.storage,
-          file,
-          image,
-          await this.#foreseen.get(image.imagePath),
-          either,
-        );
+        if (mayBeForeign(file)) await this.#announce(either);
+        const foreseen = await this.#expected.get(image.imagePath)?.result;
+        const sha256 = await storeDatabase(this.#options.storage, file, image, foreseen, either);
         this.#databases.push(storedDatabase(image, file, sha256));
       } catch (error) {
         // The vault took it over, and storing may not have begun.
@@ -119,6 +126,8 @@ export class ArchiveBackupWriter implements BackupWriter {
     if (this.#ended) throw new TypeError("the backup has ended already");
     const archive = await this.#finishArchive(signal);
     await this.#storing;
+    // Of images that never came.
+    this.#stopExpecting();
     this.#throwIfFailed();
     const documents = composeMetadata({
       stamp: this.#stamp,
@@ -141,6 +150,7 @@ export class ArchiveBackupWriter implements BackupWriter {
     this.#ended = true;
     const { locks, lock, begun } = this.#options;
     this.#aborting.abort();
+    this.#stopExpecting();
     await this.#storing;
     await this.#archive?.then((archive) => archive.abort()).catch(() => undefined);
     try {
@@ -217,6 +227,21 @@ export class ArchiveBackupWriter implements BackupWriter {
     if (type === "database" || (type === "full" && roots.length === 0)) return undefined;
     const archive = await this.#openArchive(signal);
     return archive.finish(signal);
+  }
+
+  /** I8: of the names of its databases only that of the first could be another program's. */
+  #announce(signal: AbortSignal): Promise<void> {
+    const file = databaseName(this.#stamp, "");
+    if (!mayBeForeign(file)) return Promise.resolve();
+    this.#announcing ??= this.#options.lock.announce(file, signal).catch((error: unknown) => {
+      this.#announcing = undefined;
+      throw error;
+    });
+    return this.#announcing;
+  }
+
+  #stopExpecting(): void {
+    for (const expected of this.#expected.values()) expected.stop();
   }
 
   #nextLabel(name: string): string {

@@ -10,39 +10,11 @@ import { resolve, sep } from "node:path";
 import { BackupError } from "../../domain/error.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { DatabaseImage } from "../vault.ts";
+import { type ForeseenHash, looksOf } from "./expected-image.ts";
 import { fileError } from "./file-error.ts";
 
 /** Large enough for few system calls, small enough not to hold up a server that embeds the library. */
 const chunkSizeBytes = 1024 * 1024;
-
-/** The SHA-256 of an image, worked out while the image is checked. */
-export interface ForeseenHash {
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  /** What the file looked like before and after it was read; it counts only while it still looks like that. */
-  readonly looks: string;
-}
-
-/** Hashes a complete image ahead of its turn; undefined where that is not to be had. */
-export async function foreseeHash(imagePath: string, signal: AbortSignal): Promise<ForeseenHash | undefined> {
-  try {
-    await using file = await open(imagePath, "r");
-    const looks = await looksOf(file);
-    const reading = new HashedFile(file);
-    await reading.readThrough(signal);
-    const isStill = looks === (await looksOf(file));
-    return isStill ? { sha256: reading.sha256(), sizeBytes: reading.sizeBytes, looks } : undefined;
-  } catch {
-    // Whoever stores the image reads it again and says what is wrong with it.
-    return undefined;
-  }
-}
-
-/** Changes with every write, by whatever name the file goes. */
-async function looksOf(file: FileHandle): Promise<string> {
-  const { dev, ino, size, mtimeNs } = await file.stat({ bigint: true });
-  return `${dev}:${ino}:${size}:${mtimeNs}`;
-}
 
 /**
  * Stores the image under `name` and returns its SHA-256. The image file is gone afterwards,

@@ -1,0 +1,96 @@
+/**
+ * Hashes the image of a database while it is still being made: hashing fills one
+ * core, copying and the check another.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import type { ExpectedImage } from "../vault.ts";
+
+/** What a core's cache holds: the image was written a moment ago. */
+const pieceBytes = 256 * 1024;
+
+/** The SHA-256 of an image, worked out before its turn. */
+export interface ForeseenHash {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** What the file looked like when it was complete; it counts only while it still looks like that. */
+  readonly looks: string;
+}
+
+/** Changes with every write, by whatever name the file goes. */
+export async function looksOf(file: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await file.stat({ bigint: true });
+  return `${dev}:${ino}:${size}:${mtimeNs}`;
+}
+
+/** Follows one image; stop it when the image will not be wanted any more. */
+export class ImageHash implements ExpectedImage {
+  /** Undefined where there is none to be had: then the image is read when it is stored. Never rejects. */
+  readonly result: Promise<ForeseenHash | undefined>;
+  #steadyBytes = 0;
+  #isComplete = false;
+  #isStopped = false;
+  #wake: () => void = () => undefined;
+
+  /** @param onComplete Told when the image is complete. */
+  constructor(imagePath: string, onComplete: () => void) {
+    this.#onComplete = onComplete;
+    // Whoever stores the image reads it again and says what is wrong with it.
+    this.result = this.#follow(imagePath).catch(() => undefined);
+  }
+
+  readonly #onComplete: () => void;
+
+  steady(bytes: number): void {
+    // Made anew: what was hashed is of another file.
+    if (bytes <= this.#steadyBytes) this.stop();
+    this.#steadyBytes = bytes;
+    this.#wake();
+  }
+
+  complete(): void {
+    if (this.#isComplete) return;
+    this.#isComplete = true;
+    this.#wake();
+    this.#onComplete();
+  }
+
+  /** Gives up, where it has not come to its end. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake();
+  }
+
+  async #follow(imagePath: string): Promise<ForeseenHash | undefined> {
+    await this.#moreThan(0);
+    if (this.#isStopped) return undefined;
+    await using file = await open(imagePath, "r");
+    const hash = createHash("sha256");
+    const buffer = Buffer.allocUnsafe(pieceBytes);
+    for (let position = 0; !this.#isStopped; ) {
+      const isWhole = this.#isComplete;
+      const wanted = isWhole ? pieceBytes : Math.min(pieceBytes, this.#steadyBytes - position);
+      const { bytesRead } = await file.read(buffer, 0, wanted, position);
+      hash.update(buffer.subarray(0, bytesRead));
+      position += bytesRead;
+      if (bytesRead > 0) await this.#moreThan(position);
+      else if (isWhole)
+        return { sha256: hash.digest("hex"), sizeBytes: position, looks: await looksOf(file) };
+      // Shorter than told: it was made anew, or somebody else is at work on it.
+      else return undefined;
+    }
+    return undefined;
+  }
+
+  /** Waits until more than so many bytes can be read, the image is complete, or nobody wants it. */
+  async #moreThan(position: number): Promise<void> {
+    while (this.#steadyBytes <= position && !this.#isComplete && !this.#isStopped) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
