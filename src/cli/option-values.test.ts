@@ -6,6 +6,7 @@ import {
   collectFilled,
   filled,
   gzipLevel,
+  maxUnused,
   momentMs,
   positiveInteger,
   waitMs,
@@ -42,6 +43,19 @@ test("numbers out of range are usage errors", () => {
     () => waitMs("soon"),
     (error) => isBackupError(error, "invalid-input"),
   );
+});
+
+test("maxUnused() reads percentages, sizes as they are printed, 0 and unlimited, and no bare number", () => {
+  assert.deepEqual(maxUnused("10%"), { maxUnusedPercent: 10 });
+  assert.deepEqual(maxUnused("2.5%"), { maxUnusedPercent: 2.5 });
+  assert.deepEqual(maxUnused("unlimited"), { maxUnusedPercent: Number.POSITIVE_INFINITY });
+  assert.deepEqual(maxUnused("0"), { maxUnusedBytes: 0 });
+  assert.deepEqual(maxUnused("10M"), { maxUnusedBytes: 10_000_000 });
+  assert.deepEqual(maxUnused("1.5g"), { maxUnusedBytes: 1_500_000_000 });
+  assert.deepEqual(maxUnused("3KB"), { maxUnusedBytes: 3_000 });
+  assert.deepEqual(maxUnused("1T"), { maxUnusedBytes: 1e12 });
+  for (const bad of ["", "10", "some", "-1%", "-5M", "1e3", "10P", "M", "%"])
+    assert.throws(() => maxUnused(bad), /Wanted for example/, bad);
 });
 
 test("filled() and collectFilled() refuse an empty path, which would mean the current folder", () => {

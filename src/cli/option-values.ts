@@ -9,7 +9,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { backupTypes } from "../domain/backup.ts";
 import { BackupError, errorText } from "../domain/error.ts";
 import { parseWait } from "../domain/units.ts";
-import type { ReadData } from "../operations/vault-requests.ts";
+import type { PruneRequest, ReadData } from "../operations/vault-requests.ts";
 
 /** Gathers the values of an option that may be given several times. */
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
@@ -80,6 +80,25 @@ function unreadable(message: string, hint: string, cause?: unknown): BackupError
 
 const byteUnits: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, G: 1e9, T: 1e12 };
 
+/** Undefined for what is no size. */
+function bytesOf(value: string): number | undefined {
+  const size = /^(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)B?$/i.exec(value);
+  return size === null ? undefined : Math.round(Number(size[1]) * byteUnits[size[2]!.toUpperCase()]!);
+}
+
+/**
+ * How much of a repository may stay unused: `10%`, `500M` (also `K`, `G`, `T`), `0` or `unlimited`. A bare
+ * number is refused: to restic it is bytes, and to people who leave out the sign a percentage.
+ */
+export function maxUnused(value: string): Pick<PruneRequest, "maxUnusedPercent" | "maxUnusedBytes"> {
+  if (value === "unlimited") return { maxUnusedPercent: Number.POSITIVE_INFINITY };
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value);
+  if (percent !== null) return { maxUnusedPercent: Number(percent[1]) };
+  const bytes = value === "0" || /[A-Z]$/i.test(value) ? bytesOf(value) : undefined;
+  if (bytes !== undefined) return { maxUnusedBytes: bytes };
+  throw new InvalidArgumentError("Wanted for example 10%, 500M, 0 or unlimited.");
+}
+
 /** Which part of a repository's data is read: `1/5`, `2.5%`, or `1G` (also `K`, `M`, `T`). */
 export function dataSubset(value: string): Exclude<ReadData, "none" | "all"> {
   const share = /^(\d{1,6})\/(\d{1,6})$/.exec(value);
@@ -89,8 +108,7 @@ export function dataSubset(value: string): Exclude<ReadData, "none" | "all"> {
   }
   const percent = Number(/^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value)?.[1]);
   if (percent > 0 && percent <= 100) return { percent };
-  const size = /^(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)B?$/i.exec(value);
-  const bytes = size === null ? 0 : Math.round(Number(size[1]) * byteUnits[size[2]!.toUpperCase()]!);
+  const bytes = bytesOf(value) ?? 0;
   if (bytes >= 1) return { bytes };
   throw new InvalidArgumentError("Wanted for example 1/5, 2.5% or 1G.");
 }

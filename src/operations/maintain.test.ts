@@ -98,6 +98,7 @@ test("prune leaves 5 percent unless told otherwise, asks with the plan, and chan
   assert.equal((await pruneVault(context, { ...run, dryRun: true, confirm })).done, false);
   assert.deepEqual(plans, [samplePrunePlan]);
   await rejects(pruneVault(context, { ...run, maxUnusedPercent: -1 }), "invalid-input");
+  await rejects(pruneVault(context, { ...run, maxUnusedBytes: -1 }), "invalid-input");
   await rejects(pruneVault(context, { ...run, maxUnusedPercent: Number.NaN }), "invalid-input");
   assert.deepEqual(maintenance.calls, ["prune 5", "prune 0", "prune 5"]);
 });

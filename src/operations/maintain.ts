@@ -44,15 +44,17 @@ export async function describeNewVault(
   };
 }
 
-/** @throws {BackupError} `invalid-input` for a percentage below 0; `locked`; `damaged` before anything is removed */
+/** @throws {BackupError} `invalid-input` for a limit below 0; `locked`; `damaged` before anything is removed */
 export async function pruneVault(
   context: OperationContext,
   request: Started<PruneRequest>,
 ): Promise<PruneResult> {
   const maintenance = requireMaintenance(context, "prune");
-  const { maxUnusedPercent = defaultMaxUnusedPercent, dryRun = false, confirm, signal } = request;
-  if (!(maxUnusedPercent >= 0)) {
-    throw new BackupError("invalid-input", `Cannot prune: ${maxUnusedPercent} percent may stay unused`, {
+  const { maxUnusedPercent = defaultMaxUnusedPercent, maxUnusedBytes, dryRun = false } = request;
+  const { confirm, signal } = request;
+  if (!(maxUnusedPercent >= 0 && (maxUnusedBytes ?? 0) >= 0)) {
+    const limit = maxUnusedBytes === undefined ? `${maxUnusedPercent} percent` : `${maxUnusedBytes} bytes`;
+    throw new BackupError("invalid-input", `Cannot prune: ${limit} may stay unused`, {
       hint: "Write a number of at least 0.",
     });
   }
@@ -60,6 +62,7 @@ export async function pruneVault(
     {
       ...lockOptions(context, request),
       maxUnusedPercent,
+      ...(maxUnusedBytes === undefined ? {} : { maxUnusedBytes }),
       dryRun,
       confirm: confirm ?? (() => Promise.resolve(true)),
     },

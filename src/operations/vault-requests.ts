@@ -60,6 +60,8 @@ export interface RemoveKeyRequest extends RunOptions {
 export interface PruneRequest extends RunOptions {
   /** Unused space that may stay, in percent of what is used; default 5. `Infinity`: only packs without anything needed go. */
   readonly maxUnusedPercent?: number;
+  /** The same in bytes; takes the place of the percentage. */
+  readonly maxUnusedBytes?: number;
   readonly dryRun?: boolean;
   /** Asked once with the plan, if there is something to do; goes ahead when left out. The vault is locked meanwhile. */
   readonly confirm?: (plan: PrunePlan) => Promise<boolean>;

@@ -67,6 +67,8 @@ export interface CheckReport {
 export interface PruneOptions extends LockOptions {
   /** Unused space that may stay, in percent of what is used. restic's default is 5. */
   readonly maxUnusedPercent: number;
+  /** The same in bytes; takes the place of the percentage. */
+  readonly maxUnusedBytes?: number;
   readonly dryRun: boolean;
   /** Asked once with the plan, if there is something to do. */
   readonly confirm: (plan: PrunePlan) => Promise<boolean>;

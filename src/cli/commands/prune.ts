@@ -4,15 +4,15 @@
  * @module
  */
 
-import { InvalidArgumentError } from "commander";
 import { toSnakeCase } from "../../contract/snake-case.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import type { ExitCode } from "../exit-codes.ts";
+import { maxUnused } from "../option-values.ts";
 import { prunePlanLines, pruneSummary } from "../render/prune.ts";
 
 interface PruneOptions {
-  readonly maxUnused?: number;
+  readonly maxUnused?: ReturnType<typeof maxUnused>;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
 }
@@ -36,9 +36,9 @@ export const pruneCommand: CommandModule = {
   define: (command, run) => {
     command
       .option(
-        "--max-unused <percent>",
-        "how much may stay unused, such as 10%, or unlimited to rewrite nothing (default: 5%)",
-        maxUnusedPercent,
+        "--max-unused <limit>",
+        "how much may stay unused, such as 10% or 500M, or unlimited to rewrite nothing (default: 5%)",
+        maxUnused,
       )
       .option("-n, --dry-run", "change nothing, show the plan")
       .option("-y, --yes", "do not ask")
@@ -57,7 +57,7 @@ async function prune(context: CommandContext, options: PruneOptions): Promise<Ex
   const result = await manager.maintenance.prune({
     ...operationOptions(context),
     dryRun,
-    ...(options.maxUnused === undefined ? {} : { maxUnusedPercent: options.maxUnused }),
+    ...options.maxUnused,
     confirm: async (plan) => {
       if (!asks) return true;
       progress.clear();
@@ -74,11 +74,4 @@ async function prune(context: CommandContext, options: PruneOptions): Promise<Ex
   if (dryRun) output.answer(() => toSnakeCase(result), text);
   else output.report(() => toSnakeCase(result), text);
   return 0;
-}
-
-function maxUnusedPercent(value: string): number {
-  if (value === "unlimited") return Number.POSITIVE_INFINITY;
-  const match = /^(\d{1,3}(?:\.\d{1,6})?)%?$/.exec(value);
-  if (match !== null) return Number(match[1]);
-  throw new InvalidArgumentError("Wanted a percentage such as 10%, or unlimited.");
 }

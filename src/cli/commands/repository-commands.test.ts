@@ -256,6 +256,7 @@ test("options of verify, prune and repair that make no sense together are usage 
     "verify --read-data-subset 6/5",
     "verify --read-data-subset 0%",
     "prune --max-unused some",
+    "prune --max-unused 10",
     "prune",
     "repair index --dry-run",
     "repair index --yes",

@@ -211,6 +211,11 @@ test("planPrune() rewrites data packs until no more than the limit is unused, th
   assert.deepEqual(repacked(25), [packs[2]?.id]);
   assert.deepEqual(repacked(10), [packs[2]?.id, packs[1]?.id]);
   assert.deepEqual(repacked(0), [packs[2]?.id, packs[1]?.id, packs[0]?.id]);
+  const repackedTo = (maxUnusedBytes: number): string[] =>
+    names(planOf(scene, { version: 2, maxUnusedPercent: 5, maxUnusedBytes })).repack;
+  assert.deepEqual(repackedTo(6 * mib), []);
+  assert.deepEqual(repackedTo(3 * mib), [packs[2]?.id]);
+  assert.deepEqual(repackedTo(0), [packs[2]?.id, packs[1]?.id, packs[0]?.id]);
 });
 
 test("planPrune() joins small packs once there are ten of them", () => {

@@ -41,6 +41,8 @@ export interface PlanOptions {
   readonly version: 1 | 2;
   /** Unused bytes that may stay, in percent of those in use. Infinite: nothing is rewritten, for a disk that is full. */
   readonly maxUnusedPercent: number;
+  /** Takes the place of the percentage. */
+  readonly maxUnusedBytes?: number | undefined;
 }
 
 /**
@@ -81,12 +83,13 @@ export function planPrune(
 }
 
 function chooseRepack(used: readonly TabledPack[], options: PlanOptions): readonly TabledPack[] {
-  if (options.maxUnusedPercent === Number.POSITIVE_INFINITY) return [];
+  const usedBytes = sumOf(used, (pack) => pack.usedBytes);
+  const limit = options.maxUnusedBytes ?? (usedBytes * options.maxUnusedPercent) / 100;
+  if (limit === Number.POSITIVE_INFINITY) return [];
   const small = used.filter((pack) => isWhole(pack, options) && pack.bytes < smallPackBytes);
   const candidates = used.filter((pack) => !isWhole(pack, options));
   if (small.length >= smallPacksMin) candidates.push(...small);
   candidates.sort(byUrgency);
-  const limit = (sumOf(used, (pack) => pack.usedBytes) * options.maxUnusedPercent) / 100;
   let left = sumOf(used, unusedBytes);
   return candidates.filter((pack) => {
     const always = pack.type !== "data" || pack.bytes < smallPackBytes;

@@ -55,6 +55,7 @@ export async function pruneRepository(
   const plan = planPrune(table, stored, {
     version: repo.config.version,
     maxUnusedPercent: options.maxUnusedPercent,
+    maxUnusedBytes: options.maxUnusedBytes,
   });
   const report = { plan: plan.summary, done: false };
   if (!hasWork(plan, loaded) || options.dryRun || !(await options.confirm(plan.summary))) return report;
