@@ -154,6 +154,14 @@ export function parseTime(text: string): bigint {
   return BigInt(local - parseOffset(text, zone)) * billion + BigInt(parseFraction(text, zone));
 }
 
+/** Seconds from 1970 to the begin of a day, of which `text` is the date and the T behind it; undefined where it is none. */
+export function secondsOfDate(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\dT$/.test(text)) return undefined;
+  const year = digitsAt(text, 0) * 100 + digitsAt(text, 2);
+  const [month, day] = [digitsAt(text, 5), digitsAt(text, 8)];
+  return isDate(year, month, day) ? daysFromCivil(year, month, day) * daySeconds : undefined;
+}
+
 function digitsAt(text: string, at: number): number {
   return (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48;
 }

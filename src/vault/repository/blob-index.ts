@@ -73,6 +73,15 @@ export class BlobIndex implements BlobLookup {
     return this.#firstRow(id, type) !== undefined || (this.#base?.has(id, type) ?? false);
   }
 
+  /** {@link has} of the raw id that stands in `ids` from `at` on. */
+  hasRaw(ids: Uint8Array, at: number, type: BlobType): boolean {
+    if (this.#rows > 0) {
+      for (let i = 0; i < idBytes; i++) this.#wanted[i] = ids[at + i] ?? 0;
+      if (this.#match(type, firstSlot(ids, at, this.#slots.length)) >= 0) return true;
+    }
+    return this.#base?.hasRaw(ids, at, type) ?? false;
+  }
+
   hasPack(id: ObjectId): boolean {
     return this.#packNumbers.has(id) || (this.#base?.hasPack(id) ?? false);
   }
@@ -226,11 +235,17 @@ export class BlobIndex implements BlobLookup {
     for (let taken = this.#slots[at] ?? 0; taken !== 0; taken = this.#slots[at] ?? 0) {
       const { ids, packs } = this.#segment(taken - 1);
       const i = (taken - 1) & rowMask;
-      const isWanted = this.#wanted.compare(ids, i * idBytes, (i + 1) * idBytes) === 0;
-      if (isWanted && typeOf(packs[i] ?? 0) === type) return at;
+      if (this.#isWanted(ids, i * idBytes) && typeOf(packs[i] ?? 0) === type) return at;
       at = (at + 1) & (this.#slots.length - 1);
     }
     return -1;
+  }
+
+  /** Compared in place: a call of `Buffer.compare` takes four times as long. */
+  #isWanted(ids: Buffer, at: number): boolean {
+    const wanted = this.#wanted;
+    for (let i = 0; i < idBytes; i++) if (wanted[i] !== ids[at + i]) return false;
+    return true;
   }
 
   #place(row: number): BlobPlace {
@@ -287,7 +302,7 @@ export class BlobIndex implements BlobLookup {
 }
 
 /** Ids are hashes already, so four bytes of one spread as well as anything. The number of slots is a power of two. */
-function firstSlot(ids: Buffer, at: number, slots: number): number {
+function firstSlot(ids: Uint8Array, at: number, slots: number): number {
   return readWord(ids, at) & (slots - 1);
 }
 

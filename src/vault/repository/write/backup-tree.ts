@@ -89,9 +89,9 @@ export class BackupTree {
       throw new BackupError("bug", `Cannot store root ${root.name}: its place is taken`);
     const name = byteStringFromText(components.at(-1) ?? "");
     const top: NodeSlot = {
-      fill: (node, isAsBefore) => {
+      fill: (node) => {
         this.#complete.add(root.name);
-        slot.fill(node, isAsBefore);
+        slot.fill(node);
       },
     };
     return new TreeBuilder(name, top, {

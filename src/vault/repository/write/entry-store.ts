@@ -18,6 +18,7 @@ import type { BlobStore } from "../store/blob-store.ts";
 import type { SourceFileResult, SourceFiles } from "../store/source-files.ts";
 import type { StreamChunks } from "../store/stream-chunks.ts";
 import { databaseChunkBytes } from "./database-chunks.ts";
+import type { EarlierNode } from "./earlier-tree.ts";
 import { HardLinks } from "./hard-links.ts";
 import type { Settler } from "./settle.ts";
 import type { NodeSlot, TreeBuilder } from "./tree-builder.ts";
@@ -69,7 +70,7 @@ export class EntryStore {
     }
   }
 
-  #addBare(entry: Entry, before: TreeNode | undefined): void {
+  #addBare(entry: Entry, before: EarlierNode | undefined): void {
     const { nodes, progress, settler } = this.#options;
     const trees = this.#treesOf(entry);
     const name = trees.nameOf(entry.path);
@@ -77,21 +78,25 @@ export class EntryStore {
       trees.addDirectory(entry.path, nodes.directory(name, entry), settler?.takeDirectory(entry));
       this.#counts.directories++;
     } else {
-      if (before !== undefined && nodes.describes(before, entry)) {
-        trees.addSlot(entry.path).fill(before, true);
-      } else trees.addSlot(entry.path).fill(nodes.symlink(name, entry));
+      if (before?.tree.describes(before.row, entry, nodes) === true) trees.addEarlier(entry.path, before);
+      else trees.addSlot(entry.path).fill(nodes.symlink(name, entry));
       this.#counts.symlinks++;
     }
     progress(0, 1);
   }
 
-  #addUnchanged(entry: Entry, before: TreeNode): void {
+  #addUnchanged(entry: Entry, before: EarlierNode): void {
     const { sizeBytes } = entry;
-    const slot = this.#slotOf(entry);
-    if (this.#options.nodes.describes(before, entry)) {
-      slot.fill(before, true);
-      this.#noteFile(entry, before);
-    } else this.#fill(entry, slot, entry, { content: before.content ?? [], sizeBytes });
+    const { tree, row } = before;
+    if (tree.describes(row, entry, this.#options.nodes)) {
+      this.#treesOf(entry).addEarlier(entry.path, before);
+      // Most have one name, and their nodes need not be made.
+      if (entry.links !== 1) this.#links.found(entry, tree.nodeAt(row));
+      this.#noteFile(sizeBytes);
+    } else {
+      const { content = [] } = tree.nodeAt(row);
+      this.#fill(entry, this.#slotOf(entry), entry, { content, sizeBytes });
+    }
     this.#counts.unchangedFiles++;
     this.#options.progress(sizeBytes, 1);
   }
@@ -184,13 +189,13 @@ export class EntryStore {
     const name = this.#treesOf(entry).nameOf(entry.path);
     const node: TreeNode = this.#options.nodes.file(name, facts, content);
     slot.fill(node);
-    this.#noteFile(entry, node);
+    this.#links.found(entry, node);
+    this.#noteFile(node.sizeBytes);
   }
 
-  #noteFile(entry: Entry, node: TreeNode): void {
-    this.#links.found(entry, node);
+  #noteFile(sizeBytes: number): void {
     this.#counts.files++;
-    this.#sourceBytes += node.sizeBytes;
+    this.#sourceBytes += sizeBytes;
   }
 
   #lose(entry: Entry, slot: NodeSlot, problem: "vanished" | "unreadable", message: string): void {

@@ -6,11 +6,12 @@
  */
 
 import type { ByteString } from "../../../domain/byte-string.ts";
-import type { Entry } from "../../../domain/entry.ts";
 import { isBackupError } from "../../../domain/error.ts";
-import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
+import { compareEntryPaths, type Entry } from "../../../domain/entry.ts";
+import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import type { TreeSource } from "../read/tree-source.ts";
+import { type EarlierNode, type EarlierTree, openEarlierTree } from "./earlier-tree.ts";
 import type { EarlierDirectory } from "./tree-builder.ts";
 
 /** A root of the backup before. */
@@ -22,33 +23,42 @@ export interface ParentRoot {
 
 interface Level {
   readonly path: ByteString;
-  readonly nodes: readonly TreeNode[];
-  /** Nodes before it are below every name still to come. */
+  readonly tree: EarlierTree;
+  /** Rows before it are below every name still to come. */
   at: number;
 }
 
-/** By path. */
+/** A node of the backup before for an entry that has not been added yet. */
+interface FoundNode extends EarlierNode {
+  readonly path: ByteString;
+}
+
 interface FoundInRoot {
   readonly directories: Map<ByteString, EarlierDirectory>;
-  readonly nodes: Map<ByteString, TreeNode>;
+  /** In the order of entries; those before `next` were asked for, or never will be. */
+  readonly nodes: FoundNode[];
+  next: number;
 }
+
+/** Nodes that were asked for and are still held. */
+const takenNodesMax = 1024;
 
 /** Folders whose trees are asked for ahead; those that follow mostly lie beside them. */
 const prefetchedMax = 64;
 
 export class Settler {
   readonly #trees: TreeSource;
-  readonly #index: Pick<BlobIndex, "has">;
+  readonly #index: Pick<BlobIndex, "has" | "hasRaw">;
   readonly #roots: ReadonlyMap<string, ObjectId>;
   readonly #warn: (message: string) => void;
   #levels: Level[] = [];
   #root = "";
-  /** Of each root, what the backup before has for entries that have not been added yet. */
+  /** By root. */
   readonly #found = new Map<string, FoundInRoot>();
 
   constructor(
     trees: TreeSource,
-    index: Pick<BlobIndex, "has">,
+    index: Pick<BlobIndex, "has" | "hasRaw">,
     roots: readonly ParentRoot[],
     warn: (message: string) => void,
   ) {
@@ -72,12 +82,17 @@ export class Settler {
     return answers;
   }
 
-  /** The node of a settled file, or of a link that may be as it was. To be asked once for each entry that is added. */
-  takeNode({ root, path }: Entry): TreeNode | undefined {
-    const nodes = this.#found.get(root)?.nodes;
-    const node = nodes?.get(path);
-    if (node !== undefined) nodes?.delete(path);
-    return node;
+  /** The node of a settled file, or of a link that may be as it was. To be asked for entries in order, once for each that is added. */
+  takeNode({ root, path }: Entry): EarlierNode | undefined {
+    const found = this.#found.get(root);
+    if (found === undefined) return undefined;
+    for (let node = found.nodes[found.next]; node !== undefined; node = found.nodes[found.next]) {
+      const isIt = node.path === path;
+      if (!isIt && compareEntryPaths(node.path, path) > 0) return undefined;
+      found.next++;
+      if (isIt) return node;
+    }
+    return undefined;
   }
 
   /** A directory as it was. To be asked once. */
@@ -91,32 +106,29 @@ export class Settler {
   async #enter(entry: Entry, signal: AbortSignal): Promise<void> {
     const { root, path } = entry;
     if (path === "") this.#begin(root);
-    const node = path === "" ? undefined : this.#find(entry);
-    const tree = path === "" ? this.#roots.get(root) : node?.type === "dir" ? node.subtree : undefined;
+    const at = path === "" ? undefined : this.#find(entry);
+    const id = path === "" ? this.#roots.get(root) : at?.tree.subtreeAt(at.row);
+    if (id === undefined) return;
+    const tree = await this.#load(id, entry, signal);
     if (tree === undefined) return;
-    const nodes = await this.#load(tree, entry, signal);
-    if (nodes === undefined) return;
-    this.#levels.push({ path, nodes, at: 0 });
-    this.#found.get(root)?.directories.set(path, { node, tree, nodes });
+    this.#levels.push({ path, tree, at: 0 });
+    this.#found.get(root)?.directories.set(path, { at, id, tree });
   }
 
   #begin(root: string): void {
     this.#levels = [];
     this.#root = root;
-    this.#found.set(root, { directories: new Map(), nodes: new Map() });
+    this.#found.set(root, { directories: new Map(), nodes: [], next: 0 });
   }
 
-  async #load(
-    tree: ObjectId,
-    { root, path }: Entry,
-    signal: AbortSignal,
-  ): Promise<readonly TreeNode[] | undefined> {
+  async #load(id: ObjectId, { root, path }: Entry, signal: AbortSignal): Promise<EarlierTree | undefined> {
     try {
-      const nodes = await this.#trees.load(tree, () => `${root}/${path}`, signal);
-      for (const { subtree } of nodes.slice(0, prefetchedMax)) {
+      const tree = await this.#trees.loadAs(id, openEarlierTree, () => `${root}/${path}`, signal);
+      for (let row = 0; row < Math.min(prefetchedMax, tree.count); row++) {
+        const subtree = tree.subtreeAt(row);
         if (subtree !== undefined) this.#trees.prefetch(subtree, signal);
       }
-      return nodes;
+      return tree;
     } catch (error) {
       if (!isBackupError(error, "damaged", "not-found")) throw error;
       // What cannot be compared is read; the backup does not suffer from it.
@@ -126,50 +138,46 @@ export class Settler {
   }
 
   #isUnchanged(entry: Entry): boolean {
-    const node = this.#find(entry);
+    const at = this.#find(entry);
     const found = this.#found.get(entry.root);
-    if (node === undefined || found === undefined) return false;
-    if (entry.kind === "symlink") found.nodes.set(entry.path, node);
+    if (at === undefined || found === undefined) return false;
+    const { tree, row } = at;
+    if (entry.kind === "symlink") hold(found, { path: entry.path, tree, row });
     if (entry.kind !== "file" || entry.content?.from !== "path") return false;
-    if (node.content === undefined || !looksSame(entry, node)) return false;
-    for (const id of node.content) if (!this.#index.has(id, "data")) return false;
-    found.nodes.set(entry.path, node);
+    if (!tree.looksSame(row, entry) || !tree.isStored(row, this.#index)) return false;
+    hold(found, { path: entry.path, tree, row });
     return true;
   }
 
-  /** The node at the place of an entry. */
-  #find({ root, path }: Entry): TreeNode | undefined {
+  /** The node at the place of an entry: its row is that of the level. */
+  #find({ root, path }: Entry): EarlierNode | undefined {
     const slash = path.lastIndexOf("/");
-    const level = this.#levelAt(root, slash < 0 ? "" : path.slice(0, slash));
+    const level = this.#levelAt(root, path, Math.max(slash, 0));
     if (level === undefined) return undefined;
     const name = path.slice(slash + 1);
-    const { nodes } = level;
-    while (level.at < nodes.length && nodes[level.at]!.name < name) level.at++;
-    const node = nodes[level.at];
-    return node?.name === name ? node : undefined;
+    const { tree } = level;
+    while (level.at < tree.count && tree.nameAt(level.at) < name) level.at++;
+    return level.at < tree.count && tree.nameAt(level.at) === name ? { tree, row: level.at } : undefined;
   }
 
-  #levelAt(root: string, directory: string): Level | undefined {
+  /** The level of the directory that is the first `length` bytes of a path. */
+  #levelAt(root: string, path: ByteString, length: number): Level | undefined {
     if (root !== this.#root) return undefined;
     for (let last = this.#levels.at(-1); last !== undefined; last = this.#levels.at(-1)) {
-      if (last.path === directory) return last;
+      if (last.path.length === length && path.startsWith(last.path)) return last;
       // A folder that was not there before has no level, while the one above it has.
-      if (last.path === "" || directory.startsWith(`${last.path}/`)) return undefined;
+      if (last.path === "" || (length > last.path.length && path.startsWith(`${last.path}/`)))
+        return undefined;
       this.#levels.pop();
     }
     return undefined;
   }
 }
 
-/** A node without inode or with a time of 0 is of a captured image, or of something that came from elsewhere. */
-function looksSame(entry: Entry, node: TreeNode): boolean {
-  return (
-    node.type === "file" &&
-    node.sizeBytes === entry.sizeBytes &&
-    node.mtimeNs === entry.mtimeNs &&
-    node.ctimeNs === entry.ctimeNs &&
-    node.inode === entry.inode &&
-    node.inode !== 0n &&
-    node.ctimeNs !== 0n
-  );
+function hold(found: FoundInRoot, node: FoundNode): void {
+  if (found.next >= takenNodesMax) {
+    found.nodes.splice(0, found.next);
+    found.next = 0;
+  }
+  found.nodes.push(node);
 }

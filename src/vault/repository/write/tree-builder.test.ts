@@ -6,6 +6,7 @@ import { asByteString, type ByteString } from "../../../domain/byte-string.ts";
 import { compareEntryPaths } from "../../../domain/entry.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
 import { encodeTree, encodeTreeOfNodes, parseTree } from "../../../format/restic/tree.ts";
+import { ParsedTree } from "./earlier-tree.ts";
 import { type EarlierDirectory, type InsertedNode, type NodeSlot, TreeBuilder } from "./tree-builder.ts";
 import { type NodeFacts, NodeMaker } from "./tree-nodes.ts";
 
@@ -140,15 +141,25 @@ test("a builder inserts what belongs into a folder at its place, and not where t
 
 test("a builder takes over the tree of a folder in which all is as before, and of no other", () => {
   const before = ["a", "b"].map((one) => fileNode(asByteString(one)));
-  const earlier: EarlierDirectory = { node: undefined, tree: "0".repeat(64), nodes: before };
+  const tree = new ParsedTree(before);
+  const earlier: EarlierDirectory = { at: undefined, id: "0".repeat(64), tree };
+  const other = new ParsedTree(before);
   const cases: readonly [boolean, (builder: TreeBuilder) => void][] = [
-    [true, (builder) => before.forEach((node) => void builder.addSlot(node.name).fill(node, true))],
-    [false, (builder) => builder.addSlot(asByteString("a")).fill(before[0], true)],
-    [false, (builder) => before.forEach((node, i) => void builder.addSlot(node.name).fill(node, i > 0))],
+    [true, (builder) => before.forEach(({ name }, row) => void builder.addEarlier(name, { tree, row }))],
+    [
+      true,
+      (builder) => before.forEach((node, row) => void builder.addSlot(node.name).fill(node, { tree, row })),
+    ],
+    [false, (builder) => builder.addEarlier(asByteString("a"), { tree, row: 0 })],
+    [false, (builder) => before.forEach((node) => void builder.addSlot(node.name).fill(node))],
+    [
+      false,
+      (builder) => before.forEach(({ name }, row) => void builder.addEarlier(name, { tree: other, row })),
+    ],
     [
       false,
       (builder) => {
-        for (const node of before) builder.addSlot(node.name).fill(node, true);
+        for (const [row, { name }] of before.entries()) builder.addEarlier(name, { tree, row });
         builder.addSlot(asByteString("c")).fill(fileNode(asByteString("c")));
       },
     ],
@@ -158,7 +169,7 @@ test("a builder takes over the tree of a folder in which all is as before, and o
     builder.addDirectory(asByteString(""), nodes.directory(asByteString("root"), facts), earlier);
     fill(builder);
     builder.end();
-    assert.equal(root()?.subtree === earlier.tree, isSame);
+    assert.equal(root()?.subtree === earlier.id, isSame);
     assert.equal(trees.size, isSame ? 0 : 1);
   }
 });

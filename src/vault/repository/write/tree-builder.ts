@@ -9,6 +9,7 @@
 import { asByteString, type ByteString } from "../../../domain/byte-string.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
 import { encodeNode } from "../../../format/restic/node.ts";
+import type { EarlierNode, EarlierTree } from "./earlier-tree.ts";
 import { isSameNode } from "./tree-nodes.ts";
 
 /** The place of one name in a directory. */
@@ -16,16 +17,17 @@ export interface NodeSlot {
   /**
    * To be called once: with the node, or with undefined where there is none after all.
    *
-   * @param isAsBefore It is the very node that the earlier tree of its directory has
+   * @param earlier Where an earlier tree has this very node, if one has
    */
-  readonly fill: (node: TreeNode | undefined, isAsBefore?: boolean) => void;
+  readonly fill: (node: TreeNode | undefined, earlier?: EarlierNode) => void;
 }
 
 /** A directory as it was in an earlier backup. */
 export interface EarlierDirectory {
-  readonly node: TreeNode | undefined;
-  readonly tree: ObjectId;
-  readonly nodes: readonly TreeNode[];
+  /** Its own node; a root has none that could be taken over. */
+  readonly at: EarlierNode | undefined;
+  readonly id: ObjectId;
+  readonly tree: EarlierTree;
 }
 
 /** Something that belongs into a directory without being among its entries, as a declared database. */
@@ -48,8 +50,8 @@ interface Directory {
   readonly path: ByteString;
   readonly node: TreeNode;
   readonly names: ByteString[];
-  /** By the place in `names`; as text, or the node of `before`; undefined while it is not there, and where there is none. */
-  readonly nodes: (string | TreeNode | undefined)[];
+  /** By the place in `names`; as text, or where it is earlier; undefined while it is not there, and where there is none. */
+  readonly nodes: (string | EarlierNode | undefined)[];
   readonly before: EarlierDirectory | undefined;
   readonly parent: NodeSlot;
   /** How many of `nodes` are those of `before`, and how many are others. */
@@ -92,6 +94,14 @@ export class TreeBuilder {
     return addName(directory, this.nameOf(path), (done) => this.#complete(done));
   }
 
+  /** The place for what is word for word as in an earlier tree, and its node at once. */
+  addEarlier(path: ByteString, earlier: EarlierNode): void {
+    const directory = this.#directoryOf(path);
+    directory.names.push(earlier.tree.nameAt(earlier.row));
+    directory.nodes.push(earlier);
+    count(directory, earlier);
+  }
+
   /** All entries of the root have come. */
   end(): void {
     this.#closeDownTo(0);
@@ -103,9 +113,10 @@ export class TreeBuilder {
   }
 
   #directoryOf(path: ByteString): Directory {
-    const wanted = asByteString(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+    const length = Math.max(path.lastIndexOf("/"), 0);
     const last = this.#open.at(-1);
-    if (last?.path === wanted) return last;
+    if (last?.path.length === length && path.startsWith(last.path)) return last;
+    const wanted = asByteString(path.slice(0, length));
     let depth = this.#open.length;
     while (depth > 0 && !isAtOrAbove(this.#open[depth - 1]!.path, wanted)) depth--;
     this.#closeDownTo(depth);
@@ -153,10 +164,10 @@ export class TreeBuilder {
   #complete(directory: Directory): void {
     const { before, node, parent, closed, pending, same, other } = directory;
     if (!closed || pending > 0) return;
-    if (before !== undefined && other === 0 && same === before.nodes.length) {
-      const earlier = before.node;
-      if (earlier !== undefined && isSameNode(earlier, node)) parent.fill(earlier, true);
-      else parent.fill({ ...node, subtree: before.tree });
+    if (before !== undefined && other === 0 && same === before.tree.count) {
+      const earlier = before.at?.tree.nodeAt(before.at.row);
+      if (earlier !== undefined && isSameNode(earlier, node)) parent.fill(earlier, before.at);
+      else parent.fill({ ...node, subtree: before.id });
       return;
     }
     const texts = textsOf(directory);
@@ -170,18 +181,20 @@ function addName(directory: Directory, name: ByteString, complete: (directory: D
   directory.nodes.push(undefined);
   directory.pending++;
   return {
-    fill(node, isAsBefore = false) {
-      if (node !== undefined && isAsBefore) {
-        directory.nodes[index] = node;
-        directory.same++;
-      } else if (node !== undefined) {
-        directory.nodes[index] = encodeNode(node);
-        directory.other++;
+    fill(node, earlier) {
+      if (node !== undefined) {
+        directory.nodes[index] = earlier ?? encodeNode(node);
+        count(directory, earlier);
       }
       directory.pending--;
       complete(directory);
     },
   };
+}
+
+function count(directory: Directory, earlier: EarlierNode | undefined): void {
+  if (earlier !== undefined && earlier.tree === directory.before?.tree) directory.same++;
+  else directory.other++;
 }
 
 /** Entries come in order; what was inserted stands behind them. */
@@ -191,7 +204,8 @@ function textsOf({ names, nodes, inserted }: Directory): readonly string[] {
   const texts: string[] = [];
   for (const index of order) {
     const node = nodes[index];
-    if (node !== undefined) texts.push(typeof node === "string" ? node : encodeNode(node));
+    if (typeof node === "string") texts.push(node);
+    else if (node !== undefined) texts.push(encodeNode(node.tree.nodeAt(node.row)));
   }
   return texts;
 }

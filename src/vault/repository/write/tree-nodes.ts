@@ -64,6 +64,11 @@ export class NodeMaker {
     });
   }
 
+  /** The names that nodes of this owner get. */
+  ownerOf(uid: number, gid: number): { readonly user: string; readonly group: string } {
+    return { user: this.#names?.user(uid) ?? "", group: this.#names?.group(gid) ?? "" };
+  }
+
   #common(name: ByteString, type: NodeType, facts: NodeFacts): TreeNode {
     const { mode, mtimeNs, ctimeNs, inode } = facts;
     // An owner of -1 is unknown, which a node cannot say.
@@ -77,8 +82,7 @@ export class NodeMaker {
       ctimeNs,
       uid,
       gid,
-      user: this.#names?.user(uid) ?? "",
-      group: this.#names?.group(gid) ?? "",
+      ...this.ownerOf(uid, gid),
       inode,
       deviceId: facts.deviceId ?? 0n,
       links: 0,
