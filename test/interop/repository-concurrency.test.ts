@@ -52,8 +52,8 @@ class Host {
     return new Host(await openRepositoryVault(options, signal));
   }
 
-  /** Backs up a folder whose files stay as they are meanwhile. @param pauseMs Between its halves */
-  async backUp(folder: string, pauseMs = 0): Promise<string> {
+  /** Backs up a folder whose files stay as they are meanwhile. @param midway Runs between its halves */
+  async backUp(folder: string, midway?: () => Promise<void>): Promise<string> {
     const begun = {
       ...({ ...patient, type: "storage", source: "shop", host: "probe", startedAtMs: Date.now() } as const),
       ...{
@@ -71,7 +71,7 @@ class Host {
       const settled = await writer.settle(entries, signal);
       const added = entries.map((entry, i) => ({ entry, settled: settled[i] ?? false }));
       await writer.add(added.slice(0, added.length >> 1), signal);
-      await sleep(pauseMs);
+      await midway?.();
       await writer.add(added.slice(added.length >> 1), signal);
       const { id } = await writer.finish(summary(), signal);
       this.backups.set(id, await contentOf(folder));
@@ -248,11 +248,10 @@ test("restic's forget --prune while we make a backup is refused, and does not to
   const folder = await makeFolder(place, "a");
   const forgotten = await until(() => resticBackup(place, folder));
   // All of it is restic's so far: our backup counts on its blobs.
-  const running = host.backUp(folder, 3_000);
-  await sleep(700);
-  const attempt = await place.run(["forget", forgotten, "--prune"]);
-  await running;
-  assert.match(attempt.stderr, /already locked/);
+  await host.backUp(folder, async () => {
+    const attempt = await place.run(["forget", forgotten, "--prune"]);
+    assert.match(attempt.stderr, /already locked/);
+  });
   await place.ok("forget", "--tag", "restics", "--keep-last", "1", "--prune");
   await place.ok("prune", "--max-unused", "0");
   await assertWhole(place, [host], new Map());

@@ -1,5 +1,5 @@
 /**
- * Runs Debian's restic on a repository of a test.
+ * Runs the restic of `PATH` on a repository of a test.
  *
  * @module
  */
@@ -49,6 +49,8 @@ export class ResticPlace implements AsyncDisposable {
     options: { readonly input?: string; readonly password?: string } = {},
   ): Promise<ResticResult> {
     const child = this.start(args, options.password);
+    // One that ends without reading, because it is refused, closes its end first.
+    child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
     return await resultOf(child);
   }
