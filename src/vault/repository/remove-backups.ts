@@ -7,13 +7,12 @@
 
 import type { Backup } from "../../domain/backup.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { ObjectId } from "../../format/restic/model.ts";
-import { recordsByBackup } from "../recorded-facts.ts";
 import type { BackupRemover } from "../vault.ts";
 import { listBackups } from "./list-backups.ts";
-import { backupIds, loadSnapshots } from "./maintenance/load-snapshots.ts";
+import { backupIds, type LoadedSnapshots, loadSnapshots } from "./maintenance/load-snapshots.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
 import { removeObjects } from "./objects.ts";
+import { orphanRecords } from "./orphan-records.ts";
 import { listRecordNames } from "./records.ts";
 import type { Repository } from "./repository.ts";
 
@@ -40,28 +39,29 @@ export class RepositoryBackupRemover implements BackupRemover {
     const foreign = backups.find((backup) => backup.neverRemoved === true);
     if (foreign !== undefined) throw notOurs(foreign.id);
     const present = new Set(backups.map(({ id }) => id));
-    const snapshots = await this.#snapshotsOf(present, signal);
+    const loaded = await loadSnapshots(this.#repo, signal);
+    const named = [...backupIds(loaded.snapshots)].filter(([, backup]) => present.has(backup));
+    const snapshots = named.map(([snapshot]) => snapshot);
     for (let i = 0; i < snapshots.length; i += namesAtOnce) {
       // I7: a machine that was suspended half way must not go on removing what others may hold by now.
       await this.#lock.assertHeld(signal);
       await removeObjects(this.#repo, "snapshots", snapshots.slice(i, i + namesAtOnce), signal);
     }
-    await this.#removeRecords(wanted, signal);
+    await this.#removeRecords(wanted, loaded, signal);
   }
 
-  async #snapshotsOf(backups: ReadonlySet<string>, signal: AbortSignal): Promise<readonly ObjectId[]> {
-    const { snapshots } = await loadSnapshots(this.#repo, signal);
-    const named = [...backupIds(snapshots)].filter(([, backup]) => backups.has(backup));
-    return named.map(([snapshot]) => snapshot);
-  }
-
-  /** Also those of backups that are gone already: the run that removed them may have died before this. */
-  async #removeRecords(backups: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
-    const records = recordsByBackup(await listRecordNames(this.#repo, signal));
-    const names = [...backups].flatMap((id) => (records.get(id) ?? []).map(({ name }) => name));
-    if (names.length === 0) return;
+  /** Also those of backups that are gone already: the run that removed them may have died before this, or was restic's. */
+  async #removeRecords(
+    backups: ReadonlySet<string>,
+    before: LoadedSnapshots,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const names = await listRecordNames(this.#repo, signal);
+    const removed = names.filter(({ backupId }) => backupId !== undefined && backups.has(backupId));
+    const going = new Set([...removed, ...orphanRecords(names, before)].map(({ name }) => name));
+    if (going.size === 0) return;
     await this.#lock.assertHeld(signal);
-    await this.#repo.storage.remove(names, signal);
+    await this.#repo.storage.remove([...going], signal);
   }
 }
 

@@ -13,11 +13,13 @@ import { isInputFailure } from "../../input-failure.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { listObjects } from "../../objects.ts";
+import { orphanRecords } from "../../orphan-records.ts";
+import { listRecordNames } from "../../records.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
 import type { BlobPlace, Repository } from "../../repository.ts";
 import { BlobSet } from "../blob-set.ts";
-import { loadSnapshots } from "../load-snapshots.ts";
+import { type LoadedSnapshots, loadSnapshots } from "../load-snapshots.ts";
 import { PackWriter } from "../pack-writer.ts";
 import { ProgressMeter } from "../progress-meter.ts";
 import { walkTrees } from "../walk-trees.ts";
@@ -42,7 +44,8 @@ export async function pruneRepository(
   // A run that others may take for dead stops writing, too.
   const both = AbortSignal.any([signal, lock.lost]);
   await using threads = new BlobThreads(repo.key);
-  const roots = await rootTrees(repo, both);
+  const snapshots = await readSnapshots(repo, both);
+  const roots = snapshots.snapshots.map(({ document }) => document.tree);
   const loaded = await loadIndex(repo, both);
   const index = requireWholeIndex(loaded);
   const source = { index, fetcher: new BlobFetcher(repo, index, threads) };
@@ -58,10 +61,28 @@ export async function pruneRepository(
     maxUnusedBytes: options.maxUnusedBytes,
   });
   const report = { plan: plan.summary, done: false };
-  if (!hasWork(plan, loaded) || options.dryRun || !(await options.confirm(plan.summary))) return report;
+  if (options.dryRun) return report;
+  const done = hasWork(plan, loaded);
+  if (done && !(await options.confirm(plan.summary))) return report;
   both.throwIfAborted();
-  await new Execution(place, loaded, { plan, used, threads }, options).run(both);
-  return { ...report, done: true };
+  if (done) await new Execution(place, loaded, { plan, used, threads }, options).run(both);
+  await removeOrphanRecords(place, snapshots, both);
+  return { ...report, done };
+}
+
+/** What is left of backups that restic removed. Nobody is asked: no backup is any the less for it. */
+async function removeOrphanRecords(
+  { repo, lock }: PrunePlace,
+  snapshots: LoadedSnapshots,
+  signal: AbortSignal,
+): Promise<void> {
+  const orphans = orphanRecords(await listRecordNames(repo, signal), snapshots);
+  if (orphans.length === 0) return;
+  await lock.assertHeld(signal);
+  await repo.storage.remove(
+    orphans.map(({ name }) => name),
+    signal,
+  );
 }
 
 function hasWork(plan: PackPlan, loaded: LoadedIndex): boolean {
@@ -69,9 +90,10 @@ function hasWork(plan: PackPlan, loaded: LoadedIndex): boolean {
   return packs > 0 || listedTwice(loaded).size > 0;
 }
 
-/** The trees of all snapshots. One that cannot be read may need anything. */
-async function rootTrees(repo: Repository, signal: AbortSignal): Promise<readonly ObjectId[]> {
-  const { snapshots, damaged, vanished } = await loadSnapshots(repo, signal);
+/** All snapshots. One that cannot be read may need anything. */
+async function readSnapshots(repo: Repository, signal: AbortSignal): Promise<LoadedSnapshots> {
+  const loaded = await loadSnapshots(repo, signal);
+  const { damaged, vanished } = loaded;
   const [first] = damaged;
   if (first !== undefined) {
     throw refusal(`${first.error.message}, and nobody knows what it needs`, first.error);
@@ -79,7 +101,7 @@ async function rootTrees(repo: Repository, signal: AbortSignal): Promise<readonl
   // Nobody else removes any now: a storage that does not find what it lists is not to be believed.
   const [gone] = vanished;
   if (gone !== undefined) throw vanishedSnapshot(gone);
-  return snapshots.map(({ document }) => document.tree);
+  return loaded;
 }
 
 function vanishedSnapshot(id: ObjectId): BackupError {
