@@ -5,7 +5,6 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { toolVersion } from "../app/tool-version.ts";
 import type { CommandModule, Example, GlobalOptions, RunCommand } from "./command.ts";
 import { collectFilled, filled, waitMs } from "./option-values.ts";
 import { type CommandEntry, commandRegistry } from "./registry.ts";
@@ -19,6 +18,8 @@ export interface ProgramOptions {
   /** Columns of the terminal, if there is one. */
   readonly width: number | undefined;
   readonly writeHelp: (text: string) => void;
+  /** What `--version` prints. */
+  readonly versionText: string;
   /** Runs an action with the global options as they were given. */
   readonly execute: (options: GlobalOptions, ...work: Parameters<RunCommand>) => Promise<void>;
 }
@@ -35,7 +36,7 @@ export async function createProgram(
     "Backs up a live app: its SQLite databases and its folders of files, as one restore point.",
   );
   program.addHelpText("after", () => examplesText(programExamples, options.palette));
-  program.version(toolVersion, "-V, --version", "print the version");
+  program.version(options.versionText, "-V, --version", "print the version");
   program.helpOption("-h, --help", "print help").helpCommand("help [command]", "print the help of a command");
   program.exitOverride();
   for (const entry of commandRegistry) {

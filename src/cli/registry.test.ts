@@ -16,6 +16,7 @@ function loadedProgram(): Promise<Command> {
     palette: createPalette(false),
     width: undefined,
     writeHelp: () => {},
+    versionText: "0",
     execute: () => Promise.resolve(),
   });
 }

@@ -62,6 +62,24 @@ test("help and version end with 0 and go to standard output", async () => {
   }
 });
 
+test("the version is one document with --json, wherever that stands, and help stays text", async () => {
+  const printed = async (...argv: string[]): Promise<string> => {
+    const io = memoryIo();
+    assert.equal(await runCommandLine(argv, io), 0);
+    assert.equal(io.stderr.text, "");
+    return io.stdout.text;
+  };
+  const version = (await printed("--version")).trim();
+  for (const argv of [
+    ["--version", "--json"],
+    ["--json", "-V"],
+    ["list", "--json", "--version"],
+  ]) {
+    assert.deepEqual(JSON.parse(await printed(...argv)), { version });
+  }
+  assert.match(await printed("--help", "--json"), /^Usage: vertex-backup/);
+});
+
 test("help fits the terminal it is printed on", async () => {
   const io = memoryIo({ terminalWidth: 80, env: { NO_COLOR: "1" } });
   await runCommandLine(["help"], io);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { toolVersion } from "../app/tool-version.ts";
 import { isAbort } from "../domain/error.ts";
 import type { CommandContext, GlobalOptions } from "./command.ts";
 import { type ErrorReport, errorBody, errorLines, reportError } from "./error-report.ts";
@@ -31,6 +32,8 @@ export async function runCommandLine(argv: readonly string[], io: CliIo): Promis
       palette,
       width: io.stdout.isTTY === true ? io.stdout.columns : undefined,
       writeHelp: (text) => void io.stdout.write(text),
+      // Printed while options are still being read, so it is looked for by its looks.
+      versionText: argv.includes("--json") ? safeJson({ version: toolVersion }) : toolVersion,
       execute: async (options, work) => {
         exitCode = await execute(io, options, palette, work);
       },

@@ -17,6 +17,7 @@ function loadedProgram(): Promise<Command> {
     palette: createPalette(false),
     width: undefined,
     writeHelp: () => {},
+    versionText: "",
     execute: () => Promise.resolve(),
   });
 }
