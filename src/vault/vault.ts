@@ -234,6 +234,12 @@ export interface BackupReader extends AsyncDisposable {
   ): AsyncIterable<EntryWithContent>;
 
   /**
+   * As {@link contents}, for files that are written here: the vault's threads write the bytes themselves,
+   * verified, into files that `sink` holds open. It has none of them open any more when this returns or throws.
+   */
+  writeContents?(select: (entry: StoredEntry) => boolean, sink: FileSink, signal: AbortSignal): Promise<void>;
+
+  /**
    * What is gone of the stored files these parts are in, each as a clause; found by a look that reads
    * nothing. Of all files, or to give back a database, one of another size counts as well.
    */
@@ -241,6 +247,22 @@ export interface BackupReader extends AsyncDisposable {
 
   /** What is in the backup but is not given out, as far as reads have met it: devices and pipes that only restic stores. */
   leftOut?(): readonly Problem[];
+}
+
+/** Makes files for {@link BackupReader.writeContents}. */
+export interface FileSink {
+  /**
+   * Makes an entry, in the order of entries.
+   *
+   * @returns for a file with bytes, also with none of them, the descriptor of an empty file
+   */
+  begin(entry: StoredEntry): number | undefined;
+  /** All bytes are in the file: closes it. Holes are left where they are long runs of zeros. */
+  complete(entry: StoredEntry, descriptor: number): void;
+  /** Closes a file that stays incomplete. Nobody writes into it any more. */
+  abandon(descriptor: number): void;
+  /** What to throw where the file system took no bytes; it said `cause`. */
+  unwritten(entry: StoredEntry, cause: Error): unknown;
 }
 
 export interface WantedParts {

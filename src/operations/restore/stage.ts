@@ -5,6 +5,7 @@
  * @module
  */
 
+import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { posix } from "node:path";
 import { type ByteString, byteStringToDisplay, byteStringToUtf8 } from "../../domain/byte-string.ts";
@@ -18,7 +19,7 @@ import { pathBytesMax, withShortPath } from "../../source/tree/short-path.ts";
 import { syncTree } from "../../source/tree/sync-tree.ts";
 import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
-import type { EntryWithContent } from "../../vault/vault.ts";
+import type { EntryWithContent, FileSink } from "../../vault/vault.ts";
 import type { StagedTarget } from "./layout.ts";
 import type { PreparedRestore } from "./prepare.ts";
 import { entryKey } from "./selection.ts";
@@ -149,6 +150,10 @@ async function writeEntries(
     const folder = folders.get(entry.root);
     return folder !== undefined && selection.selects(entry) && !isTaken(folder.taken, entry.path);
   };
+  if (reader.writeContents !== undefined && selection.detachedLinks.size === 0) {
+    await reader.writeContents(wanted, sinkInto(folders, progress), signal);
+    return;
+  }
   for await (const { entry, content } of reader.contents(wanted, signal)) {
     const first = selection.detachedLinks.get(entryKey(entry.root, entry.path));
     const found: EntryWithContent =
@@ -158,6 +163,28 @@ async function writeEntries(
     await folders.get(entry.root)?.writer.write(found.entry, found.content, signal);
     progress.wrote(found.entry.sizeBytes, entry.path);
   }
+}
+
+/** Where the vault writes bytes into files by itself. Only entries of these folders are wanted. */
+function sinkInto(folders: ReadonlyMap<string, OpenFolder>, progress: StageProgress): FileSink {
+  const writerOf = ({ root }: StoredEntry): TreeWriter => {
+    const folder = folders.get(root);
+    if (folder === undefined) throw new BackupError("bug", `Cannot restore ${root}: it is not wanted`);
+    return folder.writer;
+  };
+  return {
+    begin: (entry) => {
+      const descriptor = writerOf(entry).begin(entry);
+      if (descriptor === undefined) progress.wrote(entry.sizeBytes, entry.path);
+      return descriptor;
+    },
+    complete: (entry, descriptor) => {
+      writerOf(entry).complete(entry, descriptor);
+      progress.wrote(entry.sizeBytes, entry.path);
+    },
+    abandon: closeSync,
+    unwritten: (entry, cause) => writerOf(entry).explain(entry, cause),
+  };
 }
 
 function isTaken(taken: readonly string[], path: string): boolean {

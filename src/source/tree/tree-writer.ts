@@ -124,11 +124,51 @@ export class TreeWriter {
   ): Promise<void> {
     signal.throwIfAborted();
     if (this.#breather.isDue()) await this.#breather.breathe(signal);
+    const isLink = entry.hardLinkTo !== undefined && content === undefined;
+    const descriptor = this.#begin(entry, isLink);
+    if (descriptor === undefined) return;
+    try {
+      if (content !== undefined) await this.#writeContent(descriptor, entry, content, signal);
+      else if (entry.sizeBytes !== 0) throw wrongSize(entry, 0);
+    } catch (error) {
+      closeSync(descriptor);
+      throw explained(entry, error);
+    }
+    this.complete(entry, descriptor);
+  }
+
+  /**
+   * Makes an entry as {@link write} does, but for the bytes of a file: whoever calls it writes those to
+   * the descriptor that is returned, no more than the entry says, and ends with `complete`, or closes it.
+   */
+  begin(entry: StoredEntry): number | undefined {
+    return this.#begin(entry, entry.hardLinkTo !== undefined);
+  }
+
+  /** Gives a file that {@link begin} made its owner, mode and time, and closes it. */
+  complete(entry: StoredEntry, descriptor: number): void {
+    try {
+      this.#count(restoreFileAttributes(descriptor, entry, this.#policy));
+    } catch (error) {
+      throw explained(entry, error);
+    } finally {
+      closeSync(descriptor);
+    }
+    this.#report.files++;
+  }
+
+  /** What the file system said of an entry, in our words. */
+  explain(entry: StoredEntry, error: unknown): unknown {
+    return explained(entry, error);
+  }
+
+  #begin(entry: StoredEntry, isLink: boolean): number | undefined {
     try {
       checkEntryPath(entry.path);
       this.#checkLength(entry);
-      if (entry.kind === "directory") this.#writeDirectory(entry);
-      else await this.#writeLeaf(entry, content, signal);
+      if (entry.kind !== "directory") return this.#beginLeaf(entry, isLink);
+      this.#writeDirectory(entry);
+      return undefined;
     } catch (error) {
       throw explained(entry, error);
     }
@@ -187,17 +227,14 @@ export class TreeWriter {
     }
   }
 
-  async #writeLeaf(
-    entry: StoredEntry,
-    content: AsyncIterable<Uint8Array> | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #beginLeaf(entry: StoredEntry, isLink: boolean): number | undefined {
     if (entry.path === "") throw refusal(entry, "the root of a folder must be a directory");
     const parent = parentEntryPath(entry.path);
     if (!this.#directories.has(parent)) this.#makeDirectory(parent);
     if (entry.kind === "symlink") this.#writeLink(entry);
-    else if (entry.hardLinkTo !== undefined && content === undefined) this.#linkFile(entry, entry.hardLinkTo);
-    else await this.#writeFile(entry, content, signal);
+    else if (isLink && entry.hardLinkTo !== undefined) this.#linkFile(entry, entry.hardLinkTo);
+    else return this.#beginFile(entry);
+    return undefined;
   }
 
   #writeLink(entry: StoredEntry): void {
@@ -229,24 +266,14 @@ export class TreeWriter {
     this.#report.files++;
   }
 
-  async #writeFile(
-    entry: StoredEntry,
-    content: AsyncIterable<Uint8Array> | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #beginFile(entry: StoredEntry): number {
     if (this.#report.bytes + entry.sizeBytes > this.#options.maxTotalBytes) {
       throw refusal(entry, `the files come to more than ${this.#options.maxTotalBytes} bytes`);
     }
     const descriptor = this.#create(entry.path);
-    try {
-      if (content !== undefined) await this.#writeContent(descriptor, entry, content, signal);
-      else if (entry.sizeBytes !== 0) throw wrongSize(entry, 0);
-      this.#count(restoreFileAttributes(descriptor, entry, this.#policy));
-    } finally {
-      closeSync(descriptor);
-    }
-    this.#report.files++;
+    // Now already: others are begun before this one is complete.
     this.#report.bytes += entry.sizeBytes;
+    return descriptor;
   }
 
   async #writeContent(

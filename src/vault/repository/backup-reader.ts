@@ -11,17 +11,19 @@ import { BackupError } from "../../domain/error.ts";
 import type { Manifest } from "../../format/restic/manifest.ts";
 import type { TreeNode } from "../../format/restic/model.ts";
 import type { ByteRange } from "../../storage/storage.ts";
-import type { BackupReader, EntersFolder, EntryWithContent, ForeignSnapshot } from "../vault.ts";
+import type { BackupReader, EntersFolder, EntryWithContent, FileSink, ForeignSnapshot } from "../vault.ts";
 import type { DescribedBackup } from "./describe-backup.ts";
 import { describeFound, findSnapshot, type FoundSnapshot, openReading } from "./find-snapshot.ts";
 import { offerSnapshot } from "./foreign/offer-snapshot.ts";
 import { addRecords } from "./list-backups.ts";
 import { rootsOfForeign, rootsOfManifest, type TreeRoot } from "./read/backup-roots.ts";
 import { type EntryNode, type RepositoryReading, shownPath, walkEntries } from "./read/open-snapshot.ts";
-import { ReadAhead, type Subject, wrongSize } from "./read/read-ahead.ts";
+import type { Subject } from "./read/plan-batches.ts";
+import { ReadAhead, wrongSize } from "./read/read-ahead.ts";
 import { readNode } from "./read/read-node.ts";
 import { componentsOf, resolvePath } from "./read/resolve-path.ts";
 import { LeftOut } from "./read/stored-entries.ts";
+import { writeFiles } from "./read/write-files.ts";
 import type { Repository } from "./repository.ts";
 
 /**
@@ -142,6 +144,15 @@ class RepositoryBackupReader implements BackupReader {
       const entry = turn.value;
       yield turn.hasContent ? { entry, content: sizedContent(ahead, entry) } : { entry };
     }
+  }
+
+  async writeContents(
+    select: (entry: StoredEntry) => boolean,
+    sink: FileSink,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const walk = walkEntries(this.#reading, this.#roots, { leftOut: this.#leftOut }, signal);
+    await writeFiles(this.#reading, selected(walk, select), sink, signal);
   }
 
   leftOut(): readonly Problem[] {

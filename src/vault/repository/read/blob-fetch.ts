@@ -114,10 +114,12 @@ export class BlobFetcher {
   }
 
   /**
-   * Reads blobs, each to its place in `target`; without one they are only checked.
+   * Reads blobs, each to its place in `target`; without one they are only checked. Either way they are
+   * written into the files they are wanted in.
    *
    * @returns what cannot be had, by the blob that was wanted
    * @throws {BackupError} `storage-unavailable`
+   * @throws {UnwrittenError} When it rejects, nothing is written any more
    */
   async load(
     wanted: readonly WantedBlob[],
@@ -237,7 +239,7 @@ export class BlobFetcher {
     for (const place of this.#index.findAll(id, type)) {
       const isSame = place.pack === pack && place.offset === offset;
       if (isSame || plainLengthOf(place) !== plainLengthOf(blob.place)) continue;
-      const copy: WantedBlob = { place, at: blob.at };
+      const copy: WantedBlob = { ...blob, place };
       const range = { pack: place.pack, offset: place.offset, length: place.length, blobs: [copy] };
       if ((await this.#loadRange(range, loading, signal)).size > 0) continue;
       const bytes = loading.bytes.get(copy);
@@ -252,15 +254,16 @@ export class BlobFetcher {
 /** Blobs of a range lie one after the other in memory, as they do in the pack. */
 function placeBlobs({ blobs, offset }: PackRange): readonly BlobToDecode[] {
   let at = 0;
-  return blobs.map(({ place }) => {
-    const placed = toDecode(place, place.offset - offset, at);
-    at += plainLengthOf(place);
+  return blobs.map((blob) => {
+    const placed = toDecode(blob, blob.place.offset - offset, at);
+    at += plainLengthOf(blob.place);
     return placed;
   });
 }
 
-function toDecode({ id, length, uncompressedLength }: BlobPlace, offset: number, at: number): BlobToDecode {
-  const blob = { id, offset, length, at };
+function toDecode({ place, to }: WantedBlob, offset: number, at: number): BlobToDecode {
+  const { id, length, uncompressedLength } = place;
+  const blob = { id, offset, length, at, ...(to === undefined || to.length === 0 ? {} : { to }) };
   return uncompressedLength === undefined ? blob : { ...blob, uncompressedLength };
 }
 

@@ -8,11 +8,14 @@
 import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobPlace } from "../repository.ts";
 import { plainLengthOf } from "./decode-blobs.ts";
+import type { Destination } from "./write-data.ts";
 
 /** A blob to be read, and where its plain bytes go. */
 export interface WantedBlob {
   readonly place: BlobPlace;
   readonly at: number;
+  /** Files it is written into as well, once it is verified. */
+  readonly to?: readonly Destination[];
 }
 
 export interface PackRange {

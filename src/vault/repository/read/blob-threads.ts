@@ -18,6 +18,7 @@ import {
   ownsBuffer,
 } from "./decode-blobs.ts";
 import type { InspectedFile, InspectTask } from "./inspect-file.ts";
+import { UnwrittenError, type UnwrittenFacts } from "./write-data.ts";
 
 type Task = DecodeTask | FileTask | InspectTask;
 
@@ -34,6 +35,8 @@ export interface FromThread {
   readonly failures: readonly DecodeFailure[] | undefined;
   /** Answers an {@link InspectTask}. */
   readonly whole?: InspectedFile;
+  /** The blobs could not be written where they are wanted. */
+  readonly unwritten?: UnwrittenFacts;
 }
 
 /** More do not help: one thread decodes about 400 MB/s, and what takes the bytes is one thread too. */
@@ -135,7 +138,9 @@ export class BlobThreads implements AsyncDisposable {
     });
     const thread: Thread = { worker, running: new Map() };
     worker.on("message", (answer: FromThread) => {
-      thread.running.get(answer.id)?.resolve(answer);
+      const waiting = thread.running.get(answer.id);
+      if (answer.unwritten === undefined) waiting?.resolve(answer);
+      else waiting?.reject(new UnwrittenError(answer.unwritten));
       thread.running.delete(answer.id);
       this.#rest(thread);
       this.#handOut();

@@ -9,6 +9,7 @@ import type { MasterKey } from "../../../format/restic/model.ts";
 import type { FromThread, ToThread } from "./blob-threads.ts";
 import { decodeBlobs, decodeFile } from "./decode-blobs.ts";
 import { inspectFile } from "./inspect-file.ts";
+import { UnwrittenError } from "./write-data.ts";
 
 const key = workerData as MasterKey;
 
@@ -19,8 +20,18 @@ parentPort?.on("message", ({ id, task, target }: ToThread) => {
     const whole = readable(() => inspectFile(key, task));
     return { failures: whole?.failures, ...(whole === undefined ? {} : { whole }) };
   };
-  parentPort?.postMessage({ id, ...answer() } satisfies FromThread);
+  parentPort?.postMessage({ id, ...orUnwritten(answer) } satisfies FromThread);
 });
+
+/** An error of this kind is for whoever has the files open; any other ends the thread. */
+function orUnwritten(work: () => Omit<FromThread, "id">): Omit<FromThread, "id"> {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof UnwrittenError)) throw error;
+    return { failures: undefined, unwritten: error.facts };
+  }
+}
 
 /** Undefined where the file cannot be read: the storage it belongs to says why, in its own words. */
 function readable<T>(work: () => T): T | undefined {

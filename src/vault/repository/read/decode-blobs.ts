@@ -19,6 +19,7 @@ import {
 } from "../../../format/restic/crypto-box.ts";
 import type { MasterKey, ObjectId } from "../../../format/restic/model.ts";
 import { PackFile, type PackPart } from "./pack-file.ts";
+import { type Destination, writeData } from "./write-data.ts";
 
 /** One blob of a range of a pack. */
 export interface BlobToDecode {
@@ -30,6 +31,8 @@ export interface BlobToDecode {
   readonly uncompressedLength?: number;
   /** Where its plain bytes go in the target. */
   readonly at: number;
+  /** Files they are written into. */
+  readonly to?: readonly Destination[];
 }
 
 export interface DecodeTask {
@@ -65,6 +68,7 @@ export function plainLengthOf(blob: {
 
 /**
  * Decodes a range. A blob that fails leaves its place in the target undefined and is named in the answer.
+ * I6: the others are written into their files, once they are verified.
  *
  * @param target Where plain bytes go; without one they are only checked
  */
@@ -101,6 +105,7 @@ function decodeFrom(
     const place = target?.subarray(blob.at, blob.at + length) ?? plainScratch.take(length);
     const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, place);
     if (state !== undefined) failures.push({ index, state });
+    else for (const to of blob.to ?? []) writeData(to, place);
   }
 }
 

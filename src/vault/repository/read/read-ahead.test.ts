@@ -1,68 +1,17 @@
 import assert from "node:assert/strict";
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { isBackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
-import { MemoryStorage } from "../../../storage/memory-storage.ts";
-import { openTestRepository } from "../../../testing/test-repository.ts";
+import { blobIdOf, inGroups, PackedBlobs } from "../../../testing/packed-blobs.ts";
 import { signal } from "../../../testing/vault-probe.ts";
-import { BlobIndex } from "../blob-index.ts";
-import { PackWriter } from "../maintenance/pack-writer.ts";
 import { packName } from "../objects.ts";
-import type { Repository } from "../repository.ts";
-import { BlobFetcher } from "./blob-fetch.ts";
 import { BlobThreads } from "./blob-threads.ts";
-import { ReadAhead, type Subject } from "./read-ahead.ts";
+import type { Subject } from "./plan-batches.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
-/** Blobs in packs, and how they are read. */
-class Place implements AsyncDisposable {
-  readonly repo: Repository;
-  readonly index = new BlobIndex();
-  readonly fetcher: BlobFetcher;
-  readonly #threads: BlobThreads;
-
-  private constructor(repo: Repository) {
-    this.repo = repo;
-    this.#threads = new BlobThreads(repo.key);
-    this.fetcher = new BlobFetcher(repo, this.index, this.#threads);
-  }
-
-  static async open(): Promise<Place> {
-    return new Place(await openTestRepository(new MemoryStorage()));
-  }
-
-  /** Stores blobs in packs of their own, and returns the packs' ids. */
-  async store(...blobs: readonly Buffer[]): Promise<readonly ObjectId[]> {
-    const writer = new PackWriter(this.repo, signal);
-    for (const plain of blobs) await writer.add(idOf(plain), "data", plain);
-    const packs = await writer.finish();
-    for (const pack of packs) this.index.add(pack);
-    return packs.map(({ id }) => id);
-  }
-
-  read<T>(subjects: readonly Subject<T>[]): ReadAhead<T> {
-    const inGroups = async function* (): AsyncGenerator<readonly Subject<T>[]> {
-      for (let i = 0; i < subjects.length; i += 3) yield subjects.slice(i, i + 3);
-    };
-    return new ReadAhead(this.fetcher, this.index, inGroups(), signal);
-  }
-
-  async damage(pack: ObjectId): Promise<void> {
-    const name = packName(pack);
-    const [bytes = new Uint8Array()] = await Array.fromAsync(this.repo.storage.get(name, undefined, signal));
-    await this.repo.storage.remove([name], signal);
-    const changed = Buffer.from(bytes);
-    changed[40] = (changed[40] ?? 0) ^ 1;
-    await this.repo.storage.put(name, changed, signal);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#threads[Symbol.asyncDispose]();
-  }
-}
-
-function idOf(plain: Buffer): ObjectId {
-  return hash("sha256", plain, "hex");
+function readAhead<T>(place: PackedBlobs, subjects: readonly Subject<T>[]): ReadAhead<T> {
+  return new ReadAhead(place.fetcher, place.index, inGroups(subjects), signal);
 }
 
 async function bytesOf<T>(ahead: ReadAhead<T>): Promise<Buffer> {
@@ -72,7 +21,7 @@ async function bytesOf<T>(ahead: ReadAhead<T>): Promise<Buffer> {
 }
 
 test("ReadAhead gives every subject its bytes in order, whatever their sizes, and shared blobs to each", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const sizes = [1, 100, 70_000, 900_000, 3_000_000, 6_000_000, 5, 2_500_000, 11];
   const blobs = sizes.map((size) => randomBytes(size));
   const text = Buffer.alloc(5_000_000, "words that repeat ");
@@ -89,9 +38,9 @@ test("ReadAhead gives every subject its bytes in order, whatever their sizes, an
   ];
   const subjects = contents.map((parts, value) => ({
     value,
-    ...(parts === undefined ? {} : { content: parts.map((part) => idOf(part ?? Buffer.alloc(0))) }),
+    ...(parts === undefined ? {} : { content: parts.map((part) => blobIdOf(part ?? Buffer.alloc(0))) }),
   }));
-  await using ahead = place.read(subjects);
+  await using ahead = readAhead(place, subjects);
   for (const [value, parts] of contents.entries()) {
     const turn = await ahead.next();
     assert.equal(turn?.value, value);
@@ -103,15 +52,15 @@ test("ReadAhead gives every subject its bytes in order, whatever their sizes, an
 });
 
 test("ReadAhead passes over what was left alone or read in part, also where it is longer than a batch", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const parts = Array.from({ length: 5 }, () => randomBytes(2_000_000));
   await place.store(...parts);
-  const long = { value: "long", content: parts.map(idOf) };
-  await using ahead = place.read([
+  const long = { value: "long", content: parts.map(blobIdOf) };
+  await using ahead = readAhead(place, [
     long,
     { value: "next" },
     long,
-    { value: "last", content: [idOf(parts[0]!)] },
+    { value: "last", content: [blobIdOf(parts[0]!)] },
   ]);
   assert.equal((await ahead.next())?.value, "long");
   assert.equal((await ahead.next())?.value, "next");
@@ -122,7 +71,7 @@ test("ReadAhead passes over what was left alone or read in part, also where it i
 });
 
 test("ReadAhead names a blob that is damaged, missing or in no index, and goes on with the next subject", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const [whole, damaged, gone] = [randomBytes(300), randomBytes(400), randomBytes(500)];
   await place.store(whole);
   const [bad = ""] = await place.store(damaged);
@@ -130,16 +79,16 @@ test("ReadAhead names a blob that is damaged, missing or in no index, and goes o
   await place.damage(bad);
   await place.repo.storage.remove([packName(lost)], signal);
   const nowhere = "ab".repeat(32);
-  const content = (id: ObjectId): Subject<string> => ({ value: id, content: [idOf(whole), id] });
-  await using ahead = place.read([
-    content(idOf(damaged)),
-    content(idOf(gone)),
+  const content = (id: ObjectId): Subject<string> => ({ value: id, content: [blobIdOf(whole), id] });
+  await using ahead = readAhead(place, [
+    content(blobIdOf(damaged)),
+    content(blobIdOf(gone)),
     content(nowhere),
-    content(idOf(whole)),
+    content(blobIdOf(whole)),
   ]);
   for (const message of [
-    `Cannot read it: blob ${idOf(damaged)} of pack ${bad} cannot be read: its MAC does not fit its bytes`,
-    `Cannot read it: blob ${idOf(gone)} of pack ${lost} cannot be read: that pack is missing`,
+    `Cannot read it: blob ${blobIdOf(damaged)} of pack ${bad} cannot be read: its MAC does not fit its bytes`,
+    `Cannot read it: blob ${blobIdOf(gone)} of pack ${lost} cannot be read: that pack is missing`,
     `Cannot read it: blob ${nowhere} is in no index`,
   ]) {
     await ahead.next();
@@ -154,36 +103,36 @@ test("ReadAhead names a blob that is damaged, missing or in no index, and goes o
 });
 
 test("ReadAhead takes another copy of a blob where the first is damaged", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const plain = randomBytes(1_000);
   const [first = ""] = await place.store(plain);
   await place.store(plain, randomBytes(10));
   await place.damage(first);
-  await using ahead = place.read([{ value: 1, content: [idOf(plain)] }]);
+  await using ahead = readAhead(place, [{ value: 1, content: [blobIdOf(plain)] }]);
   await ahead.next();
   assert.ok((await bytesOf(ahead)).equals(plain));
 });
 
 test("ReadAhead throws what its subjects threw after those that came before it, and can be left at any time", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const plain = randomBytes(10);
   await place.store(plain);
   const failing = async function* (): AsyncGenerator<readonly Subject<number>[]> {
-    yield [{ value: 1, content: [idOf(plain)] }];
+    yield [{ value: 1, content: [blobIdOf(plain)] }];
     throw new Error("no more");
   };
   await using ahead = new ReadAhead(place.fetcher, place.index, failing(), signal);
   assert.equal((await ahead.next())?.value, 1);
   assert.ok((await bytesOf(ahead)).equals(plain));
   await assert.rejects(ahead.next(), /no more/);
-  await using _unread = place.read([{ value: 1, content: [idOf(plain)] }]);
+  await using _unread = readAhead(place, [{ value: 1, content: [blobIdOf(plain)] }]);
 });
 
 test("BlobThreads ends its threads with what they were at, and starts others for later tasks", async () => {
-  await using place = await Place.open();
+  await using place = await PackedBlobs.open();
   const plain = randomBytes(3_000_000);
   const [pack = ""] = await place.store(plain);
-  const found = place.index.find(idOf(plain), "data");
+  const found = place.index.find(blobIdOf(plain), "data");
   assert.ok(found !== undefined);
   const stored = Buffer.concat(
     await Array.fromAsync(place.repo.storage.get(packName(pack), undefined, signal)),
@@ -202,6 +151,6 @@ test("BlobThreads ends its threads with what they were at, and starts others for
   assert.ok(plain.equals(target));
   const wrong = { ...found, id: "00".repeat(32), at: 0 };
   const [failure] = await threads.decode({ ...task(), blobs: [wrong] });
-  assert.equal(failure?.state, `its SHA-256 is ${idOf(plain)}`);
+  assert.equal(failure?.state, `its SHA-256 is ${blobIdOf(plain)}`);
   await threads[Symbol.asyncDispose]();
 });

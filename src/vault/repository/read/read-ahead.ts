@@ -8,18 +8,9 @@
  */
 
 import { BackupError } from "../../../domain/error.ts";
-import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobLookup } from "../repository.ts";
-import { type BlobFailure, type BlobFetcher, blobError, findBlob, type LoadedBlobs } from "./blob-fetch.ts";
-import type { WantedBlob } from "./blob-ranges.ts";
-import { plainLengthOf } from "./decode-blobs.ts";
-
-/** A file whose bytes are wanted, or something else that comes in its turn. */
-export interface Subject<T> {
-  readonly value: T;
-  /** Blobs of the bytes that are wanted; undefined for what has none. */
-  readonly content?: readonly ObjectId[];
-}
+import { type BlobFetcher, blobError, type LoadedBlobs } from "./blob-fetch.ts";
+import { BatchPlanner, type Part, type Plan, type Subject } from "./plan-batches.ts";
 
 /** A subject in its turn. */
 export interface Turn<T> {
@@ -27,32 +18,14 @@ export interface Turn<T> {
   readonly hasContent: boolean;
 }
 
-/** Bytes of one batch: some hundred small files, and enough of a large one for every thread. */
-const batchBytes = 4 * 1024 * 1024;
+/** Of one batch: some hundred small files, and enough of a large one for every thread. */
+const limits = { bytes: 4 * 1024 * 1024, parts: 4_096 };
 
 /** Batches that are read while one is taken. */
 const batchesAhead = 3;
 
-/** Things in one batch: empty files and folders take memory too. */
-const partsMax = 4_096;
-
 /** Handed out at once at most, so that who writes it is never long at it. */
 const chunkBytesMax = 4 * 1024 * 1024;
-
-/** A blob in its batch; one that several files share is there once. */
-interface Slot {
-  failure: BlobFailure | undefined;
-  bytes: Uint8Array;
-}
-
-/** What a batch holds of a subject. */
-interface Part<T> {
-  readonly value: T;
-  readonly hasContent: boolean;
-  readonly slots: readonly Slot[];
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
-}
 
 interface Batch<T> {
   readonly parts: readonly Part<T>[];
@@ -61,7 +34,7 @@ interface Batch<T> {
 }
 
 export class ReadAhead<T> implements AsyncDisposable {
-  readonly #planner: Planner<T>;
+  readonly #planner: BatchPlanner<T>;
   readonly #fetcher: BlobFetcher;
   readonly #stopped = new AbortController();
   readonly #signal: AbortSignal;
@@ -80,7 +53,7 @@ export class ReadAhead<T> implements AsyncDisposable {
   ) {
     this.#fetcher = fetcher;
     this.#signal = AbortSignal.any([signal, this.#stopped.signal]);
-    this.#planner = new Planner(index, subjects);
+    this.#planner = new BatchPlanner(index, subjects, limits);
   }
 
   /** The next subject; undefined after the last. What is left of the one before is passed over. */
@@ -97,7 +70,7 @@ export class ReadAhead<T> implements AsyncDisposable {
    */
   async *content(reading: () => string): AsyncGenerator<Uint8Array, void, undefined> {
     for (let part = this.#part; part !== undefined; ) {
-      yield* chunksOf(part.slots, reading);
+      yield* chunksOf(part, this.#current?.loaded, reading);
       if (part.isLast) return;
       part = await this.#nextPart();
       this.#part = part;
@@ -132,12 +105,7 @@ export class ReadAhead<T> implements AsyncDisposable {
   }
 
   async #load({ parts, wanted }: Plan<T>): Promise<Batch<T>> {
-    const loaded = await this.#fetcher.loadBytes([...wanted.keys()], this.#signal);
-    for (const [blob, slot] of wanted) {
-      slot.failure = loaded.failures.get(blob);
-      slot.bytes = loaded.bytes.get(blob) ?? slot.bytes;
-    }
-    return { parts, loaded, next: 0 };
+    return { parts, loaded: await this.#fetcher.loadBytes(wanted, this.#signal), next: 0 };
   }
 
   #release(): void {
@@ -149,9 +117,15 @@ export class ReadAhead<T> implements AsyncDisposable {
 const noBytes = new Uint8Array();
 
 /** Neighbours in memory come out as one chunk. */
-function* chunksOf(slots: readonly Slot[], reading: () => string): Generator<Uint8Array> {
+function* chunksOf(
+  { slots }: Part<unknown>,
+  loaded: LoadedBlobs | undefined,
+  reading: () => string,
+): Generator<Uint8Array> {
   let chunk: Uint8Array = noBytes;
-  for (const { bytes, failure } of slots) {
+  for (const { blob, failure: missing } of slots) {
+    const failure = missing ?? (blob && loaded?.failures.get(blob));
+    const bytes = (blob && loaded?.bytes.get(blob)) ?? noBytes;
     const isNeighbour = bytes.buffer === chunk.buffer && bytes.byteOffset === chunk.byteOffset + chunk.length;
     if (failure === undefined && isNeighbour && chunk.length + bytes.length <= chunkBytesMax) {
       chunk = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length + bytes.length);
@@ -162,121 +136,6 @@ function* chunksOf(slots: readonly Slot[], reading: () => string): Generator<Uin
     chunk = bytes;
   }
   if (chunk.length > 0) yield chunk;
-}
-
-interface Plan<T> {
-  readonly parts: readonly Part<T>[];
-  readonly wanted: ReadonlyMap<WantedBlob, Slot>;
-}
-
-/** Cuts what is wanted into batches. */
-class Planner<T> {
-  readonly #index: BlobLookup;
-  readonly #subjects: AsyncIterator<readonly Subject<T>[]>;
-  #group: readonly Subject<T>[] = [];
-  #at = 0;
-  /** Blobs of the current subject that earlier batches have. */
-  #blobsDone = 0;
-  /** Thrown after the subjects that came before it. */
-  #failure: { readonly error: unknown } | undefined;
-
-  constructor(index: BlobLookup, subjects: AsyncIterable<readonly Subject<T>[]>) {
-    this.#index = index;
-    this.#subjects = subjects[Symbol.asyncIterator]();
-  }
-
-  /** The next batch; undefined after the last. */
-  async next(signal: AbortSignal): Promise<Plan<T> | undefined> {
-    const batch = new BatchPlan<T>(this.#index);
-    while (!batch.isFull) {
-      signal.throwIfAborted();
-      const subject = await this.#subject();
-      if (subject === undefined) break;
-      const blobsBefore = this.#blobsDone;
-      this.#blobsDone = batch.add(subject, blobsBefore);
-      const isLast = this.#blobsDone >= (subject.content?.length ?? 0);
-      // Where not even its first blob has room, it begins in the next batch.
-      if (!isLast && this.#blobsDone === blobsBefore) return batch;
-      batch.close(subject, blobsBefore === 0, isLast);
-      if (!isLast) return batch;
-      this.#blobsDone = 0;
-      this.#at++;
-    }
-    if (batch.parts.length > 0) return batch;
-    if (this.#failure !== undefined) throw this.#failure.error;
-    return undefined;
-  }
-
-  /** Ends the walk that the subjects come from. */
-  async end(): Promise<void> {
-    await this.#subjects.return?.();
-  }
-
-  async #subject(): Promise<Subject<T> | undefined> {
-    while (this.#at >= this.#group.length && this.#failure === undefined) {
-      try {
-        const { done, value } = await this.#subjects.next();
-        if (done === true) return undefined;
-        this.#group = value;
-        this.#at = 0;
-      } catch (error) {
-        this.#failure = { error };
-      }
-    }
-    return this.#failure === undefined ? this.#group[this.#at] : undefined;
-  }
-}
-
-/** One batch while it is being filled. */
-class BatchPlan<T> implements Plan<T> {
-  readonly parts: Part<T>[] = [];
-  readonly wanted = new Map<WantedBlob, Slot>();
-  /** Plain, each blob counted once. */
-  bytes = 0;
-  readonly #index: BlobLookup;
-  readonly #slots = new Map<ObjectId, Slot>();
-  #slotsOfPart: Slot[] = [];
-  #blobs = 0;
-
-  constructor(index: BlobLookup) {
-    this.#index = index;
-  }
-
-  get isFull(): boolean {
-    return this.bytes >= batchBytes || this.parts.length + this.#blobs >= partsMax;
-  }
-
-  /** Adds blobs of a subject, from `start` on, as far as there is room. Returns the first that is left. */
-  add({ content = [] }: Subject<T>, start: number): number {
-    let next = start;
-    for (; next < content.length && !this.isFull; next++) {
-      const id = content[next] ?? "";
-      const slot = this.#slots.get(id) ?? this.#newSlot(id);
-      if (slot === undefined) break;
-      this.#slotsOfPart.push(slot);
-      this.#blobs++;
-    }
-    return next;
-  }
-
-  /** Ends the part that {@link add} has filled. */
-  close(subject: Subject<T>, isFirst: boolean, isLast: boolean): void {
-    const hasContent = subject.content !== undefined;
-    this.parts.push({ value: subject.value, hasContent, slots: this.#slotsOfPart, isFirst, isLast });
-    this.#slotsOfPart = [];
-  }
-
-  /** Undefined where it does not fit; the first always does. */
-  #newSlot(id: ObjectId): Slot | undefined {
-    const place = findBlob(this.#index, id, "data");
-    const length = "message" in place ? 0 : plainLengthOf(place);
-    if (this.bytes > 0 && this.bytes + length > batchBytes) return undefined;
-    const slot: Slot = { failure: "message" in place ? place : undefined, bytes: noBytes };
-    this.#slots.set(id, slot);
-    if (!("message" in place)) this.wanted.set({ place, at: this.bytes }, slot);
-    this.bytes += length;
-    return slot;
-  }
 }
 
 /** Raised where bytes and the size on record differ. */
