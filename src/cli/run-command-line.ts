@@ -27,7 +27,8 @@ export async function runCommandLine(argv: readonly string[], io: CliIo): Promis
   let exitCode: ExitCode = 0;
   try {
     // The completion script knows the options of every command.
-    const isWanted = (name: string): boolean => argv.includes(name) || argv.includes("completion");
+    const wantsAll = argv.includes("completion") && !argv.includes("--ids");
+    const isWanted = (name: string): boolean => argv.includes(name) || wantsAll;
     const program = await createProgram((entry) => isWanted(entry.name), {
       palette,
       width: io.stdout.isTTY === true ? io.stdout.columns : undefined,

@@ -198,5 +198,9 @@ export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
     steps: list(z.object({ command: z.string(), exit_code: z.int(), duration_ms: z.number() })),
     findings: list(z.object({ what: z.string(), ok: z.boolean(), detail: z.string() })),
   }),
-  completion: z.object({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
+  completion: z.object({
+    shell: z.enum(["bash", "zsh", "fish"]),
+    script: z.string().describe("empty with --ids"),
+    ids: list(z.string()).exactOptional().describe("with --ids: of the newest backups"),
+  }),
 };

@@ -5,7 +5,7 @@
  */
 
 import { Argument } from "commander";
-import type { CommandModule } from "../command.ts";
+import type { CommandContext, CommandModule } from "../command.ts";
 import { bashCompletion } from "../completion/bash-completion.ts";
 import { type CompletionModel, completionModel } from "../completion/completion-model.ts";
 import { fishCompletion } from "../completion/fish-completion.ts";
@@ -35,8 +35,18 @@ export const completionCommand: CommandModule = {
   define: (command, run) => {
     command
       .addArgument(new Argument("<shell>", "which shell").choices(["bash", "zsh", "fish"]))
-      .action((shell: Shell) =>
-        run(async ({ output }) => {
+      .option("--ids", "print the ids that the script offers instead, as it does itself")
+      .action((shell: Shell, { ids }: { readonly ids?: boolean }) =>
+        run(async (context) => {
+          const { output } = context;
+          if (ids === true) {
+            const offered = await idsOf(context);
+            output.answer(
+              () => ({ shell, script: "", ids: offered }),
+              () => [...offered],
+            );
+            return 0;
+          }
           // The program, whose every command is loaded when this one is.
           const script = writers[shell](completionModel(command.parent!));
           output.answer(
@@ -48,3 +58,23 @@ export const completionCommand: CommandModule = {
       );
   },
 };
+
+/** Nothing is said of a configuration that makes no sense: whoever types sees it when the command runs. */
+async function idsOf({ options, io, signal }: CommandContext): Promise<readonly string[]> {
+  const [{ loadConfiguration }, { offeredIds }] = await Promise.all([
+    import("../../app/load-configuration.ts"),
+    import("../../app/offered-ids.ts"),
+  ]);
+  const { vault, config } = options;
+  const overrides = {
+    ...(vault === undefined ? {} : { vault }),
+    ...(config === undefined ? {} : { config }),
+  };
+  try {
+    const { configuration } = await loadConfiguration(overrides, io.env, process.cwd());
+    return await offeredIds(configuration, { clock: io.clock, environment: io.env }, signal);
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
+}

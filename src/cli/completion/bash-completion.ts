@@ -10,6 +10,7 @@ import type { CompletedOption, CompletionModel } from "./completion-model.ts";
 export function bashCompletion({ options, commands }: CompletionModel): string {
   const everyOption = [...options, ...commands.flatMap((command) => command.options)];
   const values = new Map(everyOption.map((option) => [option.long, option]));
+  const ofBackups = commands.filter((command) => command.takesBackup).map((command) => command.name);
   const cases = commands.map((command) => {
     const words = [...command.options, ...options].map((option) => option.long);
     return `    ${command.name}) words="${[...words, ...command.words].join(" ")}" ;;`;
@@ -28,12 +29,17 @@ ${Array.from(values.values(), valueCase).join("")}  esac
 ${cases.join("\n")}
     *) words="${[...commands.map((command) => command.name), ...options.map((option) => option.long)].join(" ")}" ;;
   esac
+  case "$command" in
+    ${ofBackups.join("|")})
+      case "$cur \${COMP_WORDS[*]}" in
+        # Ids of the vault that is configured, not of another one.
+        -*|*" --vault"*|*" --config"*|*" -c"*) ;;
+        *) words="$words $("\${COMP_WORDS[0]}" completion bash --ids 2>/dev/null </dev/null)" ;;
+      esac ;;
+  esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
   case "$command" in
-    ${commands
-      .filter((command) => command.takesBackup)
-      .map((command) => command.name)
-      .join("|")}) COMPREPLY+=($(compgen -f -- "$cur")) ;;
+    ${ofBackups.join("|")}) COMPREPLY+=($(compgen -f -- "$cur")) ;;
   esac
 }
 complete -o filenames -F _vertex_backup vertex-backup

@@ -54,9 +54,10 @@ test("the scripts are accepted by the shells that are installed here", async (co
   );
 });
 
-/** What bash offers after these words; undefined where there is no bash. */
+/** What bash offers after these words; undefined where there is no bash. The vault has one backup, `full_backup_1`. */
 function offeredByBash(script: string, words: readonly string[]): string[] | undefined {
   const program = `${script}
+vertex-backup() { [ "$*" = "completion bash --ids" ] && echo full_backup_1; }
 COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}
 _vertex_backup; printf '%s\\n' "\${COMPREPLY[@]}"`;
   if (spawnSync("bash", ["--version"]).error !== undefined) return undefined;
@@ -71,6 +72,10 @@ test("bash completes commands, options of the command, and values of options", a
     [["vertex-backup", "list", "--type", "d"], ["database"]],
     [["vertex-backup", "--json", "restore", "la"], ["latest"]],
     [["vertex-backup", "completion", "z"], ["zsh"]],
+    [["vertex-backup", "show", "full"], ["full_backup_1"]],
+    [["vertex-backup", "--vault", "other", "show", "full"], [""]],
+    [["vertex-backup", "create", "full"], [""]],
+    [["no-such-program", "show", "full"], [""]],
     [["vertex-backup", "list", "--integ"], [""]],
   ];
   for (const [words, wanted] of cases) {

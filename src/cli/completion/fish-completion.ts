@@ -22,7 +22,9 @@ function commandLines(command: CompletedCommand): string[] {
   return [
     `complete -c vertex-backup -n __fish_use_subcommand -a ${command.name} -d ${quote(command.summary)}`,
     ...(command.words.length > 0 ? [`${seen} -a ${quote(command.words.join(" "))}`] : []),
-    ...(command.takesBackup ? [`${seen} -F`] : []),
+    ...(command.takesBackup
+      ? [`${seen} -a '(vertex-backup completion fish --ids 2>/dev/null </dev/null)'`, `${seen} -F`]
+      : []),
     ...command.options.map((option) => `${seen} ${optionFlags(option)}`),
   ];
 }

@@ -50,9 +50,10 @@ function argumentSpec(command: CompletedCommand): string[] {
   if (command.words.length === 0) return [];
   const words = command.words.join(" ");
   const files = command.takesBackup ? " _files" : "";
+  const ids = "$(vertex-backup completion zsh --ids 2>/dev/null </dev/null)";
   return [
     quote(
-      `1:${command.takesBackup ? "backup" : "shell"}:${files === "" ? `(${words})` : `{compadd ${words};${files}}`}`,
+      `1:${command.takesBackup ? "backup" : "shell"}:${files === "" ? `(${words})` : `{compadd ${words} ${ids};${files}}`}`,
     ),
   ];
 }
