@@ -154,6 +154,8 @@ test("planRetention() never counts or removes safety backups, files that are not
     backup(newestMs - 9 * hourMs, { safety: true }),
     backup(newestMs - 9 * hourMs, { state: "unverified" }),
     backup(newestMs + 1000 * hourMs),
+    backup(newestMs, { neverRemoved: true }),
+    backup(newestMs, { neverRemoved: true, state: "damaged" }),
   ];
   const backups = [...exempt, ...series(3, hourMs)];
   const plan = planRetention(backups, { last: 1 }, nowMs);
@@ -163,6 +165,8 @@ test("planRetention() never counts or removes safety backups, files that are not
       [true, "safety backup"],
       [true, "not made by this program"],
       [true, "dated in the future"],
+      [true, "not made by this program"],
+      [true, "cannot be read"],
       [true, "last,newest good"],
       [false, ""],
       [false, ""],

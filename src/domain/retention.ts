@@ -88,8 +88,8 @@ export function planRetention<B extends RetainedBackup>(
 
 function exemptionOf(backup: RetainedBackup, nowMs: number): KeepReason | undefined {
   if (backup.safety) return "safety backup";
-  if (backup.state === "unverified") return "not made by this program";
-  if (backup.neverRemoved === true) return "cannot be read";
+  if (backup.neverRemoved === true && backup.state === "damaged") return "cannot be read";
+  if (backup.neverRemoved === true || backup.state === "unverified") return "not made by this program";
   if (backup.startedAtMs > nowMs + futureToleranceMs) return "dated in the future";
   return undefined;
 }

@@ -24,6 +24,11 @@ export interface DescribedBackup {
 /** The tag of every snapshot of ours. */
 const ownTag = "vertex-backup";
 
+/** What a snapshot of ours is given before the tags of people. */
+export function ownTags(type: string, source: string): readonly string[] {
+  return [ownTag, `type:${type}`, `source:${source}`];
+}
+
 /** What the source of restic's own snapshots is called. */
 const foreignSource = "restic";
 
@@ -49,7 +54,8 @@ export function describeSnapshot(
 ): DescribedBackup {
   if (parsed === undefined) return { backup: describeForeign(id, document), manifest: undefined };
   if (parsed.outcome === "ours") {
-    return { backup: backupOfManifest(parsed.manifest, id), manifest: parsed.manifest };
+    const { manifest } = parsed;
+    return { backup: { ...backupOfManifest(manifest, id), tags: tagsOf(manifest, document) }, manifest };
   }
   const reason =
     parsed.outcome === "newer"
@@ -57,6 +63,13 @@ export function describeSnapshot(
       : `its manifest cannot be read: ${parsed.reason}`;
   const backup = describeForeign(id, document);
   return { backup: { ...backup, source: "", state: "damaged", stateReason: reason }, manifest: undefined };
+}
+
+/** Those people gave it, and took away, since: `restic tag` changes only the snapshot. */
+function tagsOf({ type, source }: Manifest, { tags }: SnapshotDocument): readonly string[] {
+  const own = new Set(ownTags(type, source));
+  // Each once: people may have given one that is called the same.
+  return tags.filter((tag) => !own.delete(tag));
 }
 
 /** A snapshot whose file cannot be read. It is shown, and never removed. */

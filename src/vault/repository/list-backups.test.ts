@@ -76,11 +76,20 @@ test("a backup that restic rewrote keeps its id, and its manifest is read from t
     programVersion: "restic 0.18",
   });
   // People who turn to restic with it need the id that restic knows.
-  const now = { ...ours, snapshotId: rewritten };
+  const now = { ...ours, tags: [], snapshotId: rewritten };
   assert.deepEqual(await listBackups(repo, signal), [now]);
   await using reader = await openBackupReader(repo, ours.id, signal);
   assert.deepEqual(reader.backup, now);
   await assert.rejects(openBackupReader(repo, rewritten, signal), /no such backup/);
+});
+
+test("a backup has the tags that restic gave it, and not those it took away", async () => {
+  await using scene = await openScene();
+  const own = ["vertex-backup", "type:full", `source:${scene.ours.source}`];
+  const tagged = { original: scene.ours.id, others: new Map<string, string>() };
+  await scene.rewrite({ ...tagged, tags: [...own, "checked", "vertex-backup"] });
+  const [backup] = await listBackups(scene.repo, signal);
+  assert.deepEqual([backup?.id, backup?.tags], [scene.ours.id, ["checked", "vertex-backup"]]);
 });
 
 test("a backup that was rewritten and is still there is there twice, each under an id of its own", async () => {

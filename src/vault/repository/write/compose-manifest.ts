@@ -18,6 +18,7 @@ import type { ObjectId, SnapshotDocument, SnapshotSummary } from "../../../forma
 import { formatTime } from "../../../format/restic/times.ts";
 import type { ProblemLog } from "../../problem-log.ts";
 import type { BackupSummary, BeginOptions } from "../../vault.ts";
+import { ownTags } from "../describe-backup.ts";
 import type { AddedBlobs } from "../store/blob-store.ts";
 import type { ThisUser } from "../this-user.ts";
 
@@ -106,7 +107,7 @@ export function composeSnapshot(
     hostname: manifest.host,
     ...facts.user,
     excludes: [],
-    tags: ["vertex-backup", `type:${type}`, `source:${source}`, ...tags],
+    tags: [...ownTags(type, source), ...tags],
     programVersion: `vertex-backup ${toolVersion}`,
     summary: summaryOf(manifest, facts.added),
     others: new Map([[manifestField, manifestText]]),
