@@ -175,9 +175,13 @@ function* openedPieces(
     yield piece;
     const plain = decipher.update(piece);
     take(plain, at);
-    // Given back at once: the collector counts what is outside its heap, and would run for every few megabytes of it.
-    if (plain.length === poly1305PieceBytes) plain.buffer.transfer(0);
+    releasePiece(plain);
   }
+}
+
+/** Given back at once: the collector counts what is outside its heap, and would run for every few megabytes of it. */
+function releasePiece(piece: Buffer<ArrayBuffer>): void {
+  if (piece.length === poly1305PieceBytes) piece.buffer.transfer(0);
 }
 
 /** Encrypts piece by piece, and yields each once it is in its place. */
@@ -191,6 +195,7 @@ function* transformInto(
     const piece = cipher.update(plain.subarray(at, at + poly1305PieceBytes));
     target.set(piece, offset + at);
     yield piece;
+    releasePiece(piece);
   }
 }
 

@@ -11,6 +11,7 @@ import { packName } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import { defaultLevel } from "../store/compress-blob.ts";
 import { PackBuilder, packBytes, type SealedPack } from "../store/pack-builder.ts";
+import { StagedFiles, stagingPrefix } from "../store/staged-file.ts";
 
 /** Packs being stored at once: one is filled while others go out. */
 const packsInFlight = 2;
@@ -19,6 +20,7 @@ const packsInFlight = 2;
 export class PackWriter {
   readonly #repo: Repository;
   readonly #signal: AbortSignal;
+  readonly #files: StagedFiles;
   readonly #builders = new Map<BlobType, PackBuilder>();
   readonly #buffers: ArrayBuffer[] = [];
   readonly #written: IndexedPack[] = [];
@@ -27,6 +29,7 @@ export class PackWriter {
 
   constructor(repo: Repository, signal: AbortSignal) {
     this.#repo = repo;
+    this.#files = new StagedFiles(stagingPrefix(repo));
     this.#signal = signal;
   }
 
@@ -57,6 +60,7 @@ export class PackWriter {
   /** Waits for packs that are on their way, so that nothing goes on after a failure. */
   async abort(): Promise<void> {
     await Promise.allSettled(this.#putting);
+    this.#files.discard();
   }
 
   #builder(type: BlobType): PackBuilder {
@@ -68,6 +72,7 @@ export class PackWriter {
         type,
         version: config.version,
         level: defaultLevel,
+        files: this.#files,
         // Not zeroed: only what was written of it is stored.
         takeBuffer: () => this.#buffers.pop() ?? Buffer.allocUnsafeSlow(packBytes).buffer,
         onPack: (pack) => this.#put(pack),
@@ -88,15 +93,15 @@ export class PackWriter {
     this.#putting.add(putting);
   }
 
-  async #store({ id, bytes, blobs }: SealedPack): Promise<void> {
+  async #store({ id, content, blobs }: SealedPack): Promise<void> {
     try {
-      await this.#repo.storage.put(packName(id), bytes, this.#signal);
+      await this.#repo.storage.put(packName(id), content, this.#signal);
     } catch (error) {
       // The name says what the bytes are: an answer was lost, and this is the second try.
       if (!isBackupError(error, "exists")) throw error;
     }
     this.#written.push({ id, blobs });
-    if (bytes.buffer.byteLength === packBytes) this.#buffers.push(bytes.buffer);
+    if ("buffer" in content && content.buffer.byteLength === packBytes) this.#buffers.push(content.buffer);
   }
 
   async #settle(inFlightMax: number): Promise<void> {

@@ -18,6 +18,7 @@ import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
 import { abortedStore, PackUploads, type StorablePack } from "./pack-uploads.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 import { SmallWork } from "./small-work.ts";
+import { StagedFiles, stagingPrefix } from "./staged-file.ts";
 import type { StoreResult, StoreWork } from "./store-messages.ts";
 import { StorePool } from "./store-pool.ts";
 
@@ -69,6 +70,7 @@ export class BlobStore {
   readonly #signal: AbortSignal;
   readonly #uploads: PackUploads;
   readonly #builders: Partial<Record<BlobType, PackBuilder>> = {};
+  readonly #files: StagedFiles;
   readonly #freeBuffers: ArrayBuffer[] = [];
   /** Blobs of this thread whose packs are not durable, and so not in the index. Data only while there are no other threads. */
   readonly #fresh: Record<BlobType, Set<ObjectId>> = { data: new Set(), tree: new Set() };
@@ -86,6 +88,7 @@ export class BlobStore {
     this.#repo = repo;
     this.#index = index;
     this.#options = options;
+    this.#files = new StagedFiles(stagingPrefix(repo));
     this.#signal = AbortSignal.any([signal, this.#aborting.signal]);
     const { assertHeld = () => Promise.resolve() } = options;
     this.#uploads = new PackUploads({ repo, index, assertHeld, signal: this.#signal });
@@ -176,6 +179,7 @@ export class BlobStore {
     this.#aborting.abort();
     this.#small.fail(this.#failure.error);
     await this.#pool?.stop(this.#failure.error);
+    this.#files.discard();
   }
 
   #claim(type: BlobType, id: ObjectId, raw: Uint8Array): boolean {
@@ -194,6 +198,7 @@ export class BlobStore {
       type,
       version: config.version,
       level: this.#options.level ?? defaultLevel,
+      files: this.#files,
       takeBuffer: () => this.#freeBuffers.pop() ?? new ArrayBuffer(packBytes),
       onPack: (pack) => void this.#putOwn(pack),
     });
@@ -204,9 +209,11 @@ export class BlobStore {
   async #putOwn(pack: SealedPack): Promise<void> {
     this.#ownPacks++;
     try {
-      await this.#uploads.put({ id: pack.id, blobs: pack.blobs, content: pack.bytes });
-      for (const { id, type } of pack.blobs) this.#fresh[type].delete(id);
-      if (pack.bytes.buffer.byteLength === packBytes) this.#freeBuffers.push(pack.bytes.buffer);
+      const { blobs, content } = pack;
+      await this.#uploads.put(pack);
+      for (const { id, type } of blobs) this.#fresh[type].delete(id);
+      if ("buffer" in content && content.buffer.byteLength === packBytes)
+        this.#freeBuffers.push(content.buffer);
     } catch (error) {
       this.fail(error);
     } finally {

@@ -1,26 +1,48 @@
 import assert from "node:assert/strict";
 import { hash, randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { decompress } from "../../../encode/zstd.ts";
 import { newMasterKey, openBox, sealBox } from "../../../format/restic/crypto-box.ts";
-import type { BlobType } from "../../../format/restic/model.ts";
+import type { BlobType, IndexedPack } from "../../../format/restic/model.ts";
 import { parsePackHeader } from "../../../format/restic/pack-header.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
+import { type StagedFile, StagedFiles } from "./staged-file.ts";
 
 const key = newMasterKey();
+const scratch = mkdtempSync(join(tmpdir(), "vertex-pack-builder-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
 
-function build(type: BlobType, version: 1 | 2, plains: readonly Uint8Array[]): readonly SealedPack[] {
-  const packs: SealedPack[] = [];
+interface PackInMemory extends IndexedPack {
+  readonly bytes: Uint8Array;
+}
+
+function inMemory({ id, blobs, content }: SealedPack): PackInMemory {
+  if (!("preparedFile" in content)) return { id, blobs, bytes: content };
+  const bytes = readFileSync(content.preparedFile);
+  rmSync(content.preparedFile);
+  return { id, blobs, bytes };
+}
+
+function build(
+  type: BlobType,
+  version: 1 | 2,
+  plains: readonly Uint8Array[],
+  files = new StagedFiles(undefined),
+): readonly PackInMemory[] {
+  const packs: PackInMemory[] = [];
   const takeBuffer = (): ArrayBuffer => new ArrayBuffer(packBytes);
-  const onPack = (pack: SealedPack): void => void packs.push(pack);
-  const builder = new PackBuilder({ key, type, version, level: 1, takeBuffer, onPack });
+  const onPack = (pack: SealedPack): void => void packs.push(inMemory(pack));
+  const builder = new PackBuilder({ key, type, version, level: 1, files, takeBuffer, onPack });
   for (const plain of plains) builder.add(hash("sha256", plain, "hex"), plain);
   builder.finish();
   return packs;
 }
 
 /** Reads packs as restic does: from their end. */
-function readBack(packs: readonly SealedPack[]): ReadonlyMap<string, Buffer> {
+function readBack(packs: readonly PackInMemory[]): ReadonlyMap<string, Buffer> {
   const found = new Map<string, Buffer>();
   for (const { id, bytes, blobs } of packs) {
     assert.equal(hash("sha256", bytes, "hex"), id);
@@ -59,6 +81,55 @@ test("add() never makes a pack larger than its target, except of one blob that i
   assert.ok(packs.length <= 6, `${packs.length} packs`);
 });
 
+test("add() fills files, where there are any, with the same packs", () => {
+  const files = new StagedFiles(join(scratch, "p"));
+  const sizes = [1, 0, 100_000, 500_000, 524_255, 524_256, 524_257, 3_000_000, 7, 8_388_608, 2_000_000];
+  const plains = [...sizes, ...sizes].map((size) => randomBytes(size));
+  const packs = build("data", 2, [...plains, randomBytes(packBytes + 5)], files);
+  assert.equal(readBack(packs).size, new Set(plains.map((plain) => plain.toString("latin1"))).size + 1);
+  for (const { bytes, blobs } of packs) assert.ok(bytes.length <= packBytes || blobs.length === 1);
+  assert.deepEqual(readdirSync(scratch), []);
+});
+
+test("add() goes on in memory where a file can no longer be written", () => {
+  const broken = new (class extends StagedFiles {
+    override create(): StagedFile | undefined {
+      const file = super.create();
+      if (file === undefined) return undefined;
+      let left = 2;
+      const append = file.append.bind(file);
+      file.append = (bytes) => {
+        if (left-- === 0) throw new Error("ENOSPC");
+        append(bytes);
+      };
+      return file;
+    }
+  })(join(scratch, "q"));
+  const plains = Array.from({ length: 40 }, () => randomBytes(300_000));
+  assert.equal(readBack(build("data", 2, plains, broken)).size, 40);
+  const large = Array.from({ length: 12 }, () => randomBytes(900_000));
+  assert.equal(readBack(build("data", 2, large, broken)).size, 12);
+  assert.deepEqual(readdirSync(scratch), []);
+});
+
+test("discard() removes the files of packs that were not ended", () => {
+  const files = new StagedFiles(join(scratch, "r"));
+  const takeBuffer = (): ArrayBuffer => new ArrayBuffer(packBytes);
+  const builder = new PackBuilder({
+    key,
+    type: "data",
+    version: 2,
+    level: 1,
+    files,
+    takeBuffer,
+    onPack: () => assert.fail(),
+  });
+  for (let i = 0; i < 9; i++) builder.add(hash("sha256", String(i), "hex"), randomBytes(700_000));
+  assert.ok(readdirSync(scratch).length > 0);
+  files.discard();
+  assert.deepEqual(readdirSync(scratch), []);
+});
+
 test("add() spreads neighbours over several packs", () => {
   const packs = build(
     "data",
@@ -79,14 +150,15 @@ test("add() always compresses trees in version 2, and nothing in version 1", () 
 });
 
 test("addSealed() takes a blob over in the envelope it has", () => {
-  const packs: SealedPack[] = [];
+  const packs: PackInMemory[] = [];
   const builder = new PackBuilder({
     key,
     type: "data",
     version: 2,
     level: 1,
+    files: new StagedFiles(undefined),
     takeBuffer: () => new ArrayBuffer(packBytes),
-    onPack: (pack) => void packs.push(pack),
+    onPack: (pack) => void packs.push(inMemory(pack)),
   });
   const plain = randomBytes(1_000);
   builder.addSealed(hash("sha256", plain, "hex"), sealBox(key, plain), undefined);

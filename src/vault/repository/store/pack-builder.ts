@@ -1,16 +1,19 @@
 /**
- * Fills packs with encrypted blobs of one type. Works in any thread, on buffers it
- * is given, and does no I/O. Layout: restic's `doc/design.rst`, "Pack Format".
+ * Fills packs with encrypted blobs of one type, in any thread, in files or in buffers
+ * it is given. Layout: restic's `doc/design.rst`, "Pack Format".
  *
  * @module
  */
 
-import { hash, randomFillSync } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { compress } from "../../../encode/zstd.ts";
-import { boxOverheadBytes, sealBoxInto } from "../../../format/restic/crypto-box.ts";
-import type { BlobType, IndexedPack, MasterKey, ObjectId, PackedBlob } from "../../../format/restic/model.ts";
+import { boxOverheadBytes, sealBox, sealBoxInto } from "../../../format/restic/crypto-box.ts";
+import type { BlobType, IndexedPack, MasterKey, ObjectId } from "../../../format/restic/model.ts";
 import { encodePackHeader } from "../../../format/restic/pack-header.ts";
+import type { PreparedFile } from "../../../storage/storage.ts";
 import { compressBlob } from "./compress-blob.ts";
+import { OpenPack } from "./open-pack.ts";
+import type { StagedFiles } from "./staged-file.ts";
 
 /** restic's default target. A pack that would become larger is closed before; only a single larger blob makes one. */
 export const packBytes: number = 16 * 1024 * 1024;
@@ -28,9 +31,12 @@ const headerLengthBytes = 4;
 const openPacks = 2;
 const chanceBytes = 4096;
 
-/** A pack ready to be stored. `bytes` begins at the start of a buffer of {@link packBytes} or more, which the receiver owns. */
+/**
+ * A pack ready to be stored: a file to be taken over, or bytes from the start of a buffer of {@link packBytes}
+ * or more, which the receiver owns.
+ */
 export interface SealedPack extends IndexedPack {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly content: Uint8Array<ArrayBuffer> | PreparedFile;
 }
 
 export interface PackBuilderOptions {
@@ -40,16 +46,18 @@ export interface PackBuilderOptions {
   readonly version: 1 | 2;
   /** Of zstd. */
   readonly level: number;
+  /** Files for packs; where there are none, packs lie in memory until they are full. */
+  readonly files: StagedFiles;
   /** A buffer of {@link packBytes} to fill. */
   readonly takeBuffer: () => ArrayBuffer;
   /** Takes each pack that is full. */
   readonly onPack: (pack: SealedPack) => void;
 }
 
-interface OpenPack {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly blobs: PackedBlob[];
-  length: number;
+interface NewBlob {
+  readonly id: ObjectId;
+  readonly length: number;
+  readonly uncompressedLength: number | undefined;
 }
 
 export class PackBuilder {
@@ -68,17 +76,15 @@ export class PackBuilder {
     const frame = this.#frame(plain);
     const inside = frame ?? plain;
     const length = inside.length + boxOverheadBytes;
-    const pack = this.#packFor(length);
-    sealBoxInto(key, inside, pack.bytes, pack.length);
-    this.#append(pack, id, length, frame === undefined ? undefined : plain.length);
+    const uncompressedLength = frame === undefined ? undefined : plain.length;
+    this.#append({ id, length, uncompressedLength }, (target, at) => sealBoxInto(key, inside, target, at));
+    release(frame);
     return length;
   }
 
   /** Adds a blob that is in its envelope already. */
   addSealed(id: ObjectId, box: Uint8Array, uncompressedLength: number | undefined): void {
-    const pack = this.#packFor(box.length);
-    pack.bytes.set(box, pack.length);
-    this.#append(pack, id, box.length, uncompressedLength);
+    this.#append({ id, length: box.length, uncompressedLength }, (target, at) => target.set(box, at));
   }
 
   /** Closes what is open, also if it is not full. */
@@ -97,35 +103,39 @@ export class PackBuilder {
     const slot = this.#chooseSlot();
     const pack = this.#open[slot];
     if (pack !== undefined) {
-      const room = pack.bytes.length - pack.length - headerBytesMax(pack.blobs.length + 1);
+      const room = pack.limitBytes - pack.length - headerBytesMax(pack.blobs.length + 1);
       if (length <= room && pack.blobs.length < packBlobsMax) return pack;
       this.#close(slot);
     }
     const needed = length + headerBytesMax(1);
-    const buffer = needed > packBytes ? new ArrayBuffer(needed) : this.#options.takeBuffer();
-    const fresh: OpenPack = { bytes: new Uint8Array(buffer), blobs: [], length: 0 };
+    const { files, takeBuffer } = this.#options;
+    const fresh = new OpenPack({
+      file: files.create(),
+      takeBuffer: needed > packBytes ? () => new ArrayBuffer(needed) : takeBuffer,
+      limitBytes: Math.max(needed, packBytes),
+    });
     this.#open[slot] = fresh;
     return fresh;
   }
 
-  #append(pack: OpenPack, id: ObjectId, length: number, uncompressedLength: number | undefined): void {
+  #append({ id, length, uncompressedLength }: NewBlob, fill: (target: Uint8Array, at: number) => void): void {
     const { type } = this.#options;
+    const pack = this.#packFor(length);
     const plainLength = uncompressedLength === undefined ? {} : { uncompressedLength };
     pack.blobs.push({ id, type, offset: pack.length, length, ...plainLength });
-    pack.length += length;
+    pack.add(length, fill);
   }
 
   #close(slot: number): void {
     const pack = this.#open[slot];
     if (pack === undefined) return;
     this.#open[slot] = undefined;
-    const { bytes, blobs } = pack;
-    const header = encodePackHeader(blobs);
-    const headerLength = sealBoxInto(this.#options.key, header, bytes, pack.length);
-    const end = pack.length + headerLength;
-    new DataView(bytes.buffer).setUint32(end, headerLength, true);
-    const whole = bytes.subarray(0, end + headerLengthBytes);
-    this.#options.onPack({ id: hash("sha256", whole, "hex"), bytes: whole, blobs });
+    const { key, onPack } = this.#options;
+    const { blobs } = pack;
+    const box = sealBox(key, encodePackHeader(blobs));
+    pack.add(box.length, (target, at) => target.set(box, at));
+    pack.add(headerLengthBytes, (target, at) => viewOf(target).setUint32(at, box.length, true));
+    onPack({ ...pack.end(), blobs });
   }
 
   #chooseSlot(): number {
@@ -135,6 +145,16 @@ export class PackBuilder {
     }
     return this.#chance[this.#chanceAt++]! % openPacks;
   }
+}
+
+/** Given back at once, rather than when the collector gets to it. Smaller buffers may be parts of one that others are in. */
+function release(frame: Buffer | undefined): void {
+  const buffer = frame?.buffer;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 function headerBytesMax(blobs: number): number {

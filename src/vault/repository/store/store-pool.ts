@@ -6,17 +6,16 @@
  * @module
  */
 
-import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { BackupError, errorText } from "../../../domain/error.ts";
-import { unfinishedName } from "../../../domain/run-owner.ts";
 import type { Repository } from "../repository.ts";
 import { packBytes } from "./pack-builder.ts";
 import type { StorablePack } from "./pack-uploads.ts";
 import type { SharedBlobSet } from "./shared-blob-set.ts";
+import { stagingPrefix } from "./staged-file.ts";
 import {
   abortedAt,
   bytesReadAt,
@@ -37,6 +36,8 @@ const workPerThread = 2;
 const queuedPerThread = 4;
 /** Packs on their way into the storage: hides its latency, and bounds what waits in memory. */
 const packsInFlight = 3;
+/** As many where they are files: each takes a thread of the system's pool for as long as the disk takes. */
+const filesInFlight = 4;
 /** Most of what a thread makes lies outside its heap and is freed by hand. MiB. */
 const youngHeapMiB = 2;
 
@@ -74,18 +75,14 @@ export class StorePool {
   #rejectFlush: ((error: unknown) => void) | undefined;
   #failure: { readonly error: unknown } | undefined;
   /** Where threads write packs for the storage to take over: nothing of them stays in memory. */
-  readonly #staging: { readonly directory: string; readonly prefix: string } | undefined;
+  readonly #stagingPrefix: string | undefined;
   #stopped = false;
   #nextId = 0;
 
   constructor(options: StorePoolOptions) {
     this.#options = options;
-    const { storage, machine } = options.repo;
-    const directory = storage.properties.stagingDirectory;
-    const unique = randomBytes(8).toString("hex");
-    this.#staging =
-      directory === undefined ? undefined : { directory, prefix: unfinishedName(machine.owner, unique) };
-    this.#words[permitsAt] = packsInFlight;
+    this.#stagingPrefix = stagingPrefix(options.repo);
+    this.#words[permitsAt] = this.#stagingPrefix === undefined ? packsInFlight : filesInFlight;
     const count = Math.min(threadsMax, availableParallelism());
     this.#threads = Array.from({ length: count }, (_, index) => this.#start(index));
   }
@@ -144,8 +141,8 @@ export class StorePool {
 
   /** What threads wrote and nobody took over; a run that is killed leaves it to be cleaned by its name (I8). */
   async #removeStaged(): Promise<void> {
-    if (this.#staging === undefined) return;
-    const { directory, prefix } = this.#staging;
+    if (this.#stagingPrefix === undefined) return;
+    const [directory, prefix] = [dirname(this.#stagingPrefix), basename(this.#stagingPrefix)];
     const names = await readdir(directory).catch(() => []);
     for (const name of names.filter((one) => one.startsWith(prefix))) {
       // On a disk that fails this fails too, and must not be what the run ends with.
@@ -168,7 +165,7 @@ export class StorePool {
       known: known.parts,
       control: this.#control,
       buffers: channel.port2,
-      stagingPrefix: this.#staging && `${join(this.#staging.directory, this.#staging.prefix)}${index}`,
+      stagingPrefix: this.#stagingPrefix && `${this.#stagingPrefix}${index}`,
     };
     // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
     const worker = new Worker(new URL(`./store-worker${extname(import.meta.url)}`, import.meta.url), {

@@ -6,7 +6,6 @@
  */
 
 import { hash } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../../domain/clock.ts";
 import { errorText, isBackupError } from "../../../domain/error.ts";
@@ -15,6 +14,7 @@ import { WorkDoer } from "./do-work.ts";
 import { GarbageCounter } from "./garbage.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
+import { StagedFiles } from "./staged-file.ts";
 import {
   abortedAt,
   bytesReadAt,
@@ -34,7 +34,8 @@ const { key, chunkerPolynomial, version, level, known, control, buffers, staging
 const words = new Int32Array(control);
 const counters = new BigInt64Array(control);
 const blobs = new SharedBlobSet(known, throwIfAborted);
-const packs = new PackBuilder({ key, type: "data", version, level, takeBuffer, onPack });
+const files = new StagedFiles(stagingPrefix);
+const packs = new PackBuilder({ key, type: "data", version, level, files, takeBuffer, onPack });
 const doer = new WorkDoer({
   chunkerPolynomial,
   save,
@@ -43,8 +44,6 @@ const doer = new WorkDoer({
   clock: systemClock,
 });
 const garbage = new GarbageCounter();
-const freeBuffers: ArrayBuffer[] = [];
-let stagedFiles = 0;
 let failed = false;
 
 parentPort?.on("message", (message: ToStoreWorker) => {
@@ -78,39 +77,24 @@ function save(plain: Uint8Array): ObjectId {
 }
 
 function takeBuffer(): ArrayBuffer {
-  const free = freeBuffers.pop() ?? receiveMessageOnPort(buffers)?.message;
+  const free: unknown = receiveMessageOnPort(buffers)?.message;
   return (free as ArrayBuffer | undefined) ?? new ArrayBuffer(packBytes);
 }
 
-/** Memory is bounded here: a thread stands still while too many packs wait to be stored. */
-function onPack({ id, blobs: contents, bytes }: SealedPack): void {
+/** Memory, and what the disk has yet to write, is bounded here: a thread stands still while too many packs wait to be stored. */
+function onPack({ id, blobs: contents, content }: SealedPack): void {
   for (;;) {
     throwIfAborted();
     const permits = Atomics.load(words, permitsAt);
     if (permits === 0) Atomics.wait(words, permitsAt, 0, permitWaitMs);
     else if (Atomics.compareExchange(words, permitsAt, permits, permits - 1) === permits) break;
   }
-  const { buffer, length } = bytes;
-  const preparedFile = stage(bytes);
-  if (preparedFile === undefined) {
-    post({ kind: "pack", id, blobs: contents, content: { buffer, length } }, [buffer]);
+  if ("preparedFile" in content) {
+    post({ kind: "pack", id, blobs: contents, content });
     return;
   }
-  if (buffer.byteLength === packBytes) freeBuffers.push(buffer);
-  post({ kind: "pack", id, blobs: contents, content: { preparedFile } });
-}
-
-/** Writes a pack where the storage can take it over; undefined where that fails: it then says itself why it does. */
-function stage(bytes: Uint8Array): string | undefined {
-  if (stagingPrefix === undefined) return undefined;
-  const path = `${stagingPrefix}-${stagedFiles++}`;
-  try {
-    writeFileSync(path, bytes, { flag: "wx", mode: 0o600 });
-    return path;
-  } catch {
-    rmSync(path, { force: true });
-    return undefined;
-  }
+  const { buffer, length } = content;
+  post({ kind: "pack", id, blobs: contents, content: { buffer, length } }, [buffer]);
 }
 
 function throwIfAborted(): void {
