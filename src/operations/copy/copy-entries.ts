@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { Entry, StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import type { BackupReader, BackupWriter, EntryWithContent } from "../../vault/vault.ts";
@@ -70,9 +71,19 @@ function entryOf(
 ): Entry {
   const { sha256: _sha256, contentId: _contentId, ...facts } = stored;
   // Where the number is kept it counts names outside the backup and of other roots as well.
-  const isKnown = links === undefined || (facts.links ?? 0) > 0;
-  const entry = isKnown ? facts : { ...facts, links };
+  const names = (facts.links ?? 0) > 0 ? facts.links : links;
+  const entry = names === undefined ? facts : { ...facts, links: names, ...deviceOf(facts, names) };
   return content === undefined ? entry : { ...entry, content: { from: "stream", open: () => content } };
+}
+
+/**
+ * Archives know inodes and no devices. To restic two files of one inode and device are one file, so each that
+ * has several names gets a device of its own: elsewhere another may have the same inode.
+ */
+function deviceOf({ root, path, kind, deviceId = 0n }: Entry, links: number): Pick<Entry, "deviceId"> {
+  if (links < 2 || kind !== "file" || deviceId !== 0n) return {};
+  const digest = createHash("sha256").update(`${root}/${path}`, "latin1").digest();
+  return { deviceId: digest.readBigUInt64BE() };
 }
 
 async function readWhole(
