@@ -33,6 +33,15 @@ test("findBackup() takes an id, or the beginning that only one id has", () => {
   assert.equal(findBackup(newestFirst, "db_backup_20240103", any), newestFirst[0]);
 });
 
+test("findBackup() also knows what restic calls a backup whose snapshot was written anew", () => {
+  const anew = backup("ab12", { snapshotId: "cd34" });
+  const other = backup("cd99");
+  for (const reference of ["ab12", "ab", "cd34", "cd3"])
+    assert.equal(findBackup([anew, other], reference, any), anew, reference);
+  assert.equal(findBackup([anew, backup("cd34")], "cd34", any).id, "cd34");
+  assert.throws(() => findBackup([anew, other], "cd", any), /2 begin with/);
+});
+
 test("findBackup() refuses a beginning of several ids, and one of none", () => {
   assert.throws(
     () => findBackup(newestFirst, "db_backup_20240102_12", any),

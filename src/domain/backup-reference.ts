@@ -24,7 +24,8 @@ export function isPathReference(reference: string): boolean {
 }
 
 /**
- * The backup that an id, the unique beginning of an id, or `latest` names.
+ * The backup that an id, the unique beginning of an id, or `latest` names. What restic calls the snapshot
+ * of a backup now is an id too.
  *
  * @param backups As a vault lists them, newest first
  * @throws {BackupError} `not-found`; `invalid-input` if it fits several
@@ -35,9 +36,16 @@ export function findBackup<B extends Backup>(
   scope: ReferenceScope,
 ): B {
   if (reference === "latest") return findLatest(backups, scope);
-  const exact = backups.find((backup) => backup.id === reference);
+  const exact =
+    backups.find((backup) => backup.id === reference) ??
+    backups.find((backup) => backup.snapshotId === reference);
   if (exact !== undefined) return exact;
-  const matches = reference === "" ? [] : backups.filter((backup) => abbreviates(reference, backup.id));
+  const matches =
+    reference === ""
+      ? []
+      : backups.filter(
+          ({ id, snapshotId = id }) => abbreviates(reference, id) || abbreviates(reference, snapshotId),
+        );
   const [only, second] = matches;
   if (only === undefined) throw noSuchBackup(reference);
   if (second === undefined) return only;
