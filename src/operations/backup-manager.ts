@@ -13,25 +13,7 @@ import { BackupBrowser } from "./browse/browser.ts";
 import type { ContextProvider } from "./context.ts";
 import type { CopyRequest, CopyResult } from "./copy/copy-requests.ts";
 import { OperationRunner } from "./operation-runner.ts";
-import type {
-  BackUpAllRequest,
-  BackUpRequest,
-  BackUpResult,
-  KeptRestore,
-  ListRequest,
-  ReferenceOptions,
-  RestorePlan,
-  RestoreRequest,
-  RestoreResult,
-  RotateRequest,
-  RotateResult,
-  RunOptions,
-  SourceOutcome,
-  StatsResult,
-  UndoResult,
-  VerifyRequest,
-  VerifyResult,
-} from "./requests.ts";
+import type * as requests from "./requests.ts";
 import type { RecoveredRestore } from "./restore/recover.ts";
 import type { UndoRequest } from "./restore/undo.ts";
 import { VaultMaintenance } from "./vault-maintenance.ts";
@@ -85,7 +67,7 @@ export class BackupManager implements AsyncDisposable {
    * for (const problem of problems) console.warn(`${problem.path}: ${problem.message}`);
    * ```
    */
-  createBackup(request: BackUpRequest = {}): Promise<BackUpResult> {
+  createBackup(request: requests.BackUpRequest = {}): Promise<requests.BackUpResult> {
     return this.#runner.create(request, verbs.backUp, () =>
       chooseType(chooseSource(this.#contexts.sources, request.source), request),
     );
@@ -100,7 +82,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(backup.databases.map((database) => database.name));
    * ```
    */
-  backupDatabase(request: Omit<BackUpRequest, "type"> = {}): Promise<BackUpResult> {
+  backupDatabase(request: Omit<requests.BackUpRequest, "type"> = {}): Promise<requests.BackUpResult> {
     return this.createBackup({ ...request, type: "database" });
   }
 
@@ -113,7 +95,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(`${backup.counts.files} files, ${backup.counts.unchangedFiles} unchanged`);
    * ```
    */
-  backupStorage(request: Omit<BackUpRequest, "type"> = {}): Promise<BackUpResult> {
+  backupStorage(request: Omit<requests.BackUpRequest, "type"> = {}): Promise<requests.BackUpResult> {
     return this.createBackup({ ...request, type: "storage" });
   }
 
@@ -127,7 +109,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(backup.files.map((file) => file.name));
    * ```
    */
-  createFullBackup(request: Omit<BackUpRequest, "type"> = {}): Promise<BackUpResult> {
+  createFullBackup(request: Omit<requests.BackUpRequest, "type"> = {}): Promise<requests.BackUpResult> {
     return this.createBackup({ ...request, type: "full" });
   }
 
@@ -144,7 +126,7 @@ export class BackupManager implements AsyncDisposable {
    * }
    * ```
    */
-  createAllBackups(request: BackUpAllRequest = {}): Promise<readonly SourceOutcome[]> {
+  createAllBackups(request: requests.BackUpAllRequest = {}): Promise<readonly requests.SourceOutcome[]> {
     return this.#runner.create(request, verbs.backUpAll, () =>
       chooseSources(this.#contexts.sources, request.type),
     );
@@ -161,7 +143,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(week.length);
    * ```
    */
-  listBackups(request: ListRequest = {}): Promise<readonly Backup[]> {
+  listBackups(request: requests.ListRequest = {}): Promise<readonly Backup[]> {
     return this.#runner.run("vault", request, verbs.listBackups);
   }
 
@@ -176,7 +158,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(backup.startedAt);
    * ```
    */
-  getBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
+  getBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
     return this.#runner.run("vault", options, (context, { source, type, signal }) =>
       verbs.findStoredBackup(context, reference, { source, type, preferTrusted: false, signal }),
     );
@@ -194,7 +176,7 @@ export class BackupManager implements AsyncDisposable {
    * for (const { backup, keep, reasons } of decisions) console.log(backup.id, keep, reasons.join(", "));
    * ```
    */
-  rotateBackups(request: RotateRequest = {}): Promise<RotateResult> {
+  rotateBackups(request: requests.RotateRequest = {}): Promise<requests.RotateResult> {
     return this.#runner.run("vault", request, verbs.rotateBackups);
   }
 
@@ -208,7 +190,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(plan.added, plan.changed, plan.removed);
    * ```
    */
-  planRestore(request: RestoreRequest): Promise<RestorePlan> {
+  planRestore(request: requests.RestoreRequest): Promise<requests.RestorePlan> {
     return this.#runner.run("state", request, verbs.planRestore);
   }
 
@@ -225,7 +207,10 @@ export class BackupManager implements AsyncDisposable {
    * console.log(result.filesWritten, result.safetyBackupId);
    * ```
    */
-  restoreBackup(request: RestoreRequest, plan?: RestorePlan): Promise<RestoreResult> {
+  restoreBackup(
+    request: requests.RestoreRequest,
+    plan?: requests.RestorePlan,
+  ): Promise<requests.RestoreResult> {
     return this.#runner.run("state", request, (context, started) => verbs.restore(context, started, plan));
   }
 
@@ -237,7 +222,7 @@ export class BackupManager implements AsyncDisposable {
    * await manager.restoreDatabase({ backup: "latest", target: "./check" });
    * ```
    */
-  restoreDatabase(request: Omit<RestoreRequest, "only">): Promise<RestoreResult> {
+  restoreDatabase(request: Omit<requests.RestoreRequest, "only">): Promise<requests.RestoreResult> {
     return this.restoreBackup({ ...request, only: "database" });
   }
 
@@ -249,7 +234,7 @@ export class BackupManager implements AsyncDisposable {
    * await manager.restoreStorage({ backup: "latest", target: "./check", include: ["uploads/2024/"] });
    * ```
    */
-  restoreStorage(request: Omit<RestoreRequest, "only">): Promise<RestoreResult> {
+  restoreStorage(request: Omit<requests.RestoreRequest, "only">): Promise<requests.RestoreResult> {
     return this.restoreBackup({ ...request, only: "storage" });
   }
 
@@ -264,7 +249,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(kept?.restoreId, kept?.targets);
    * ```
    */
-  findKeptRestore(options: UndoRequest = {}): Promise<KeptRestore | undefined> {
+  findKeptRestore(options: UndoRequest = {}): Promise<requests.KeptRestore | undefined> {
     return this.#runner.run("state", options, verbs.findKeptRestore);
   }
 
@@ -278,7 +263,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(restored);
    * ```
    */
-  undoRestore(options: UndoRequest = {}): Promise<UndoResult> {
+  undoRestore(options: UndoRequest = {}): Promise<requests.UndoResult> {
     return this.#runner.run("state", options, verbs.undoRestore);
   }
 
@@ -306,7 +291,7 @@ export class BackupManager implements AsyncDisposable {
    * }
    * ```
    */
-  recoverInterruptedRestores(options: RunOptions = {}): Promise<readonly RecoveredRestore[]> {
+  recoverInterruptedRestores(options: requests.RunOptions = {}): Promise<readonly RecoveredRestore[]> {
     return this.#runner.open("state", options, (context, { signal }) =>
       verbs.recoverInterruptedRestores(context, signal),
     );
@@ -321,7 +306,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(stats.total, stats.lastAt);
    * ```
    */
-  getBackupStats(options: RunOptions = {}): Promise<StatsResult> {
+  getBackupStats(options: requests.RunOptions = {}): Promise<requests.StatsResult> {
     return this.#runner.run("vault", options, verbs.getBackupStats);
   }
 
@@ -336,7 +321,7 @@ export class BackupManager implements AsyncDisposable {
    * if (!ok) console.error(reports.flatMap((report) => report.damages));
    * ```
    */
-  verifyBackup(request: VerifyRequest = {}): Promise<VerifyResult> {
+  verifyBackup(request: requests.VerifyRequest = {}): Promise<requests.VerifyResult> {
     return this.#runner.run("scratch", request, verbs.verifyBackup);
   }
 
@@ -349,7 +334,7 @@ export class BackupManager implements AsyncDisposable {
    * console.log(backup.pinned);
    * ```
    */
-  pinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
+  pinBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
     return this.#runner.run("vault", options, (context, started) =>
       verbs.pinBackup(context, reference, started),
     );
@@ -363,7 +348,7 @@ export class BackupManager implements AsyncDisposable {
    * await manager.unpinBackup("latest");
    * ```
    */
-  unpinBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
+  unpinBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
     return this.#runner.run("vault", options, (context, started) =>
       verbs.unpinBackup(context, reference, started),
     );
@@ -381,7 +366,7 @@ export class BackupManager implements AsyncDisposable {
    * }
    * ```
    */
-  confirmBackup(reference: string, options: ReferenceOptions = {}): Promise<Backup> {
+  confirmBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
     return this.#runner.run("vault", options, (context, started) =>
       verbs.confirmBackup(context, reference, started),
     );
