@@ -15,10 +15,14 @@ import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { withBadSector } from "../../testing/bad-sector.ts";
 import { createBrowseScene } from "../../testing/browse-scene.ts";
+import { everyFew, fewOf } from "../../testing/every-few.ts";
+import { sweepFaults } from "../../testing/sweep-faults.ts";
+import type { ThisMachine } from "../../domain/run-owner.ts";
+import { checkRepository } from "../../vault/repository/maintenance/check/check-repository.ts";
 import "../../testing/cheap-scrypt.ts";
 import { openTestRepositoryVault } from "../../testing/repository-vault-places.ts";
 import { passOn } from "../../testing/sabotaged-storage.ts";
-import { restoreAll, storeSample } from "../../testing/sample-repository.ts";
+import { objectsOf, restoreAll, storageOf, storeSample } from "../../testing/sample-repository.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
 import { noonMs, noWait, signal, TestMachine } from "../../testing/vault-probe.ts";
 import type { Vault } from "../../vault/vault.ts";
@@ -36,7 +40,8 @@ import type { OperationContext } from "../context.ts";
 import { copyBackups } from "./copy-backups.ts";
 import type { CopyResult } from "./copy-requests.ts";
 
-const machine = new TestMachine().process(1);
+const machines = new TestMachine();
+const machine = machines.process(1);
 
 /** Only what a copy looks at. */
 function contextOf(vault: Vault): OperationContext {
@@ -44,10 +49,10 @@ function contextOf(vault: Vault): OperationContext {
   return own as Partial<OperationContext> as OperationContext;
 }
 
-async function copy(source: Storage, target: Storage): Promise<CopyResult> {
+async function copy(source: Storage, target: Storage, by: ThisMachine = machine): Promise<CopyResult> {
   const elsewhere = { ...passOn(source), location: "elsewhere" };
   const from = contextOf(await openTestRepositoryVault(elsewhere, machine));
-  const to = contextOf(await openTestRepositoryVault(target, machine));
+  const to = contextOf(await openTestRepositoryVault(target, by));
   return await copyBackups(from, to, { signal, observer: silentObserver });
 }
 
@@ -161,6 +166,43 @@ test("copyBackups() leaves nothing of another program's snapshot of which a blob
   const { snapshots } = await loadSnapshots(await openTestRepository(target), signal);
   assert.equal(snapshots.length, 2);
   assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome !== "failed"));
+});
+
+/** Interruptions of which the unit tests try one. */
+const few = 17;
+
+test("copyBackups() of another program's snapshots, cut short here and there, leaves whole ones and goes on", async () => {
+  const { storage: source, repo } = await makeForeign();
+  const wanted = await restoreAll(repo);
+  const empty = new MemoryStorage();
+  await openTestRepository(empty);
+  const objects = await objectsOf(empty);
+  let victim = 666;
+  const { tried } = await sweepFaults({
+    every: everyFew(few),
+    spare: 2,
+    open: () => storageOf(objects),
+    scenario: async (storage) => {
+      const { outcomes } = await copy(source, storage, machines.process(++victim));
+      for (const outcome of outcomes) if (outcome.outcome === "failed") throw outcome.error;
+    },
+    check: async ({ storage }) => {
+      machines.kill(victim);
+      const target = await openTestRepository(storage, { machine: machines.process(1) });
+      const ids = new Map(
+        (await loadSnapshots(target, signal)).snapshots.map(({ id, document }) => [id, document]),
+      );
+      for (const [id, files] of await restoreAll(target)) {
+        assert.deepEqual(files, wanted.get(ids.get(id)?.original ?? ""), id);
+      }
+      const { outcomes } = await copy(source, storage);
+      assert.equal(outcomes.filter(({ outcome }) => outcome === "there").length, ids.size);
+      assert.equal((await loadSnapshots(target, signal)).snapshots.length, 3);
+      const report = await checkRepository(target, { ...noWait, readData: "all" }, () => 0, signal);
+      assert.deepEqual(report.damages, []);
+    },
+  });
+  assert.ok(tried > fewOf(60, few), `${tried} interruptions were tried`);
 });
 
 /** All nodes of the newest backup of a vault, without what depends on how a vault cuts content. */
