@@ -64,7 +64,7 @@ test("a glob agrees with Node's own on patterns of plain stars and question mark
 });
 
 test("a glob of many stars is not slowed down by a name made for it", () => {
-  const started = performance.now();
+  const started = process.threadCpuUsage();
   assert.equal(parseGlob("*a*a*a*a*a*a*a*a*b").matches("a".repeat(4000)), false);
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(process.threadCpuUsage(started).user < 5_000_000);
 });

@@ -114,7 +114,7 @@ export const vaultSharedChecks: readonly VaultCheck[] = [
         other.exclusively(async () => undefined, noWait, signal),
         "locked",
       );
-      const patient = other.begin(beginOptions({ lockWaitMs: 10_000 }), signal);
+      const patient = other.begin(beginOptions({ lockWaitMs: 600_000 }), signal);
       release();
       await removal;
       await (await patient).abort();
@@ -137,7 +137,7 @@ export const vaultSharedChecks: readonly VaultCheck[] = [
         await new Promise((resolve) => setTimeout(resolve, 20));
         inside--;
       };
-      const patience = { ...noWait, lockWaitMs: 10_000 };
+      const patience = { ...noWait, lockWaitMs: 600_000 };
       await Promise.all([one.exclusively(work, patience, signal), two.exclusively(work, patience, signal)]);
       assert.equal(most, 1);
     },

@@ -32,7 +32,7 @@ function request(folder: AppFolder, path: string, wishes: Wishes = {}): CaptureR
     imagePath: join(folder.scratch, "image.db"),
     trust: "declared",
     check: "integrity_check",
-    busyTimeoutMs: 2_000,
+    busyTimeoutMs: 120_000,
     ...wishes,
   };
 }

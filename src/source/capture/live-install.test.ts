@@ -78,7 +78,7 @@ for (const mode of ["wal", "delete", "truncate"]) {
       const app = await startApp(folder);
       try {
         const journalMode = mode === "wal" ? "wal" : "delete";
-        const request = { imagePath, targetPath: folder.path(), journalMode, busyTimeoutMs: 10_000 };
+        const request = { imagePath, targetPath: folder.path(), journalMode, busyTimeoutMs: 300_000 };
         const result = await installLive(capturer, request, signal);
         const first = await report(app);
         assert.deepEqual([first.broken, first.rows], [0, 500]);

@@ -63,7 +63,7 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-const patience = { ...noWait, lockWaitMs: 30_000 };
+const patience = { ...noWait, lockWaitMs: 600_000 };
 
 /** Makes, undoes and removes backups of its own, several times. Returns what it left. */
 async function work(vault: Vault, folder: string, who: number): Promise<readonly string[]> {

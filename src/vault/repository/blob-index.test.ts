@@ -94,7 +94,7 @@ test("find() knows nothing of what is no id", () => {
   }
 });
 
-test("an index of 250,000 blobs takes under 75 bytes a blob, and is searched at a microsecond each", () => {
+test("an index of 250,000 blobs takes under 75 bytes a blob, and is searched at microseconds each", () => {
   const index = new BlobIndex();
   const count = 250_000;
   const before = process.memoryUsage().arrayBuffers;
@@ -108,11 +108,12 @@ test("an index of 250,000 blobs takes under 75 bytes a blob, and is searched at 
   const raw = [...index.rawIds()].length;
   assert.equal(raw, count);
   const wanted = Array.from({ length: 20_000 }, (_, i) => id(i * 7));
-  const startedMs = performance.now();
+  const searching = process.threadCpuUsage();
   for (const one of wanted) assert.ok(index.has(one, "data"));
-  const usEach = ((performance.now() - startedMs) * 1_000) / wanted.length;
-  // Ten times what it takes here: this is to notice a table that degenerates, not a slow machine.
-  assert.ok(usEach < 10, `${usEach} microseconds each`);
+  const { user } = process.threadCpuUsage(searching);
+  const usEach = user / wanted.length;
+  // Fifty times what it takes: this is to notice a table that degenerates, not a slow or a busy machine.
+  assert.ok(usEach < 50, `${usEach} microseconds each`);
 });
 
 test("find() knows an empty blob that another program compressed, from a pack's header and from an index file", () => {
