@@ -13,6 +13,7 @@ import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import { defaultRetention } from "../domain/retention-rules.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
+import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { makeDurableDirectory } from "../storage/local-directories.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { absentVault } from "../vault/absent-vault.ts";
@@ -51,6 +52,8 @@ export class LocalContexts implements ContextProvider {
   #temporary: Promise<string> | undefined;
   /** Was a vault made that nobody has been told of yet? */
   #madeVault = false;
+  /** Waits for the operation that it was prepared for. */
+  #capturer: Promise<DatabaseCapturer> | undefined;
 
   constructor(options: LocalContextsOptions) {
     const { configuration, sources, environment } = options;
@@ -67,6 +70,12 @@ export class LocalContexts implements ContextProvider {
     if (this.#madeVault) warn(`Made a new vault in ${this.#vaultDirectory}`);
     this.#madeVault = false;
     return context;
+  }
+
+  prepareCapture(): void {
+    this.#capturer ??= preparedCapturer();
+    // Whoever takes it is told.
+    this.#capturer.catch(() => undefined);
   }
 
   async make(
@@ -91,6 +100,8 @@ export class LocalContexts implements ContextProvider {
     const opened = this.#opened;
     this.#opened = undefined;
     const context = await opened?.catch(() => undefined);
+    const capturer = await this.#takeCapturer()?.catch(() => undefined);
+    await capturer?.[Symbol.asyncDispose]();
     await context?.vault[Symbol.asyncDispose]();
   }
 
@@ -207,10 +218,25 @@ export class LocalContexts implements ContextProvider {
       openLooseFile: async (path, fileSignal) =>
         (await import("../vault/archive/open-loose-file.ts")).openLooseFile(path, fileSignal),
       packItems,
-      openCapturer: async () =>
-        (await import("../source/capture/database-capturer.ts")).openDatabaseCapturer(),
+      openCapturer: () => this.#takeCapturer() ?? newCapturer(),
     };
   }
+
+  #takeCapturer(): Promise<DatabaseCapturer> | undefined {
+    const capturer = this.#capturer;
+    this.#capturer = undefined;
+    return capturer;
+  }
+}
+
+async function newCapturer(): Promise<DatabaseCapturer> {
+  return await (await import("../source/capture/database-capturer.ts")).openDatabaseCapturer();
+}
+
+async function preparedCapturer(): Promise<DatabaseCapturer> {
+  const capturer = await newCapturer();
+  capturer.prepare();
+  return capturer;
 }
 
 async function* packItems(

@@ -68,9 +68,11 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createBackup(request: requests.BackUpRequest = {}): Promise<requests.BackUpResult> {
-    return this.#runner.create(request, verbs.backUp, () =>
-      chooseType(chooseSource(this.#contexts.sources, request.source), request),
-    );
+    return this.#runner.create(request, verbs.backUp, () => {
+      const source = chooseSource(this.#contexts.sources, request.source);
+      const type = chooseType(source, request);
+      if (type !== "storage" && source.databases.length > 0) this.#contexts.prepareCapture?.();
+    });
   }
 
   /**

@@ -64,6 +64,9 @@ export interface ContextProvider extends AsyncDisposable {
    */
   open(access: Access, signal: AbortSignal, warn: (message: string) => void): Promise<OperationContext>;
 
+  /** Starts what captures databases while the vault is still being opened; for callers who are about to capture. */
+  prepareCapture?(): void;
+
   /**
    * Makes a vault, and the context with it.
    *

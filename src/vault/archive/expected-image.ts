@@ -9,8 +9,8 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import type { ExpectedImage } from "../vault.ts";
 
-/** What a core's cache holds: the image was written a moment ago. */
-const pieceBytes = 256 * 1024;
+/** Large enough for few waits, small enough not to hold up a server that embeds the library. */
+const pieceBytes = 1024 * 1024;
 
 /** The SHA-256 of an image, worked out before its turn. */
 export interface ForeseenHash {
@@ -69,20 +69,30 @@ export class ImageHash implements ExpectedImage {
     if (this.#isStopped) return undefined;
     await using file = await open(imagePath, "r");
     const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(pieceBytes);
-    for (let position = 0; !this.#isStopped; ) {
-      const isWhole = this.#isComplete;
-      const wanted = isWhole ? pieceBytes : Math.min(pieceBytes, this.#steadyBytes - position);
-      const { bytesRead } = await file.read(buffer, 0, wanted, position);
-      hash.update(buffer.subarray(0, bytesRead));
-      position += bytesRead;
-      if (bytesRead > 0) await this.#moreThan(position);
-      else if (isWhole)
-        return { sha256: hash.digest("hex"), sizeBytes: position, looks: await looksOf(file) };
-      // Shorter than told: it was made anew, or somebody else is at work on it.
-      else return undefined;
+    let sizeBytes = 0;
+    let [now, later] = [Buffer.allocUnsafe(pieceBytes), Buffer.allocUnsafe(pieceBytes)];
+    let reading = this.#read(file, now, 0);
+    for (;;) {
+      const bytesRead = await reading;
+      if (bytesRead === undefined) return undefined;
+      if (bytesRead === 0) return { sha256: hash.digest("hex"), sizeBytes, looks: await looksOf(file) };
+      sizeBytes += bytesRead;
+      // The next piece is read while this one is hashed.
+      reading = this.#read(file, later, sizeBytes);
+      hash.update(now.subarray(0, bytesRead));
+      [now, later] = [later, now];
     }
-    return undefined;
+  }
+
+  /** Reads what follows, when it is there; 0 bytes at the end of a complete image, undefined where it cannot be followed. */
+  async #read(file: FileHandle, piece: Buffer, position: number): Promise<number | undefined> {
+    await this.#moreThan(position);
+    if (this.#isStopped) return undefined;
+    const isWhole = this.#isComplete;
+    const wanted = isWhole ? piece.length : Math.min(piece.length, this.#steadyBytes - position);
+    const { bytesRead } = await file.read(piece, 0, wanted, position);
+    // Fewer than told: it was made anew, or somebody else is at work on it.
+    return bytesRead === 0 && !isWhole ? undefined : bytesRead;
   }
 
   /** Waits until more than so many bytes can be read, the image is complete, or nobody wants it. */
