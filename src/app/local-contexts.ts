@@ -14,6 +14,8 @@ import { defaultRetention } from "../domain/retention-rules.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
+import { seemsToHoldMany } from "../source/folder/guess-size.ts";
+import { entriesWorthThread, prepareWalkThread } from "../source/folder/walk-thread.ts";
 import { makeDurableDirectory } from "../storage/local-directories.ts";
 import { readThisMachine } from "../storage/this-machine.ts";
 import { absentVault } from "../vault/absent-vault.ts";
@@ -64,6 +66,7 @@ export class LocalContexts implements ContextProvider {
   }
 
   async open(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
+    if (access === "create") this.#prepareWalk();
     const vaultOnly = await this.#contextFor(access, signal, warn);
     const context = access === "vault" ? vaultOnly : await this.#withScratch(vaultOnly, access, warn);
     if (access === "create") await rememberVault(this.#stateDirectory, this.#vaultDirectory);
@@ -76,6 +79,12 @@ export class LocalContexts implements ContextProvider {
     this.#capturer ??= preparedCapturer();
     // Whoever takes it is told.
     this.#capturer.catch(() => undefined);
+  }
+
+  /** The thread that is going to walk a large folder starts while the vault is opened. */
+  #prepareWalk(): void {
+    const folders = this.sources.flatMap((source) => source.folders);
+    if (folders.some(({ path }) => seemsToHoldMany(path, entriesWorthThread))) prepareWalkThread();
   }
 
   async make(

@@ -12,15 +12,16 @@ import type { CaptureOutcome } from "../source/capture/capture.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { DatabaseFinder } from "../source/folder/database-finder.ts";
 import { FoundBudget } from "../source/found-budget.ts";
-import { withSidecars } from "../source/sidecar-names.ts";
-import { entriesWorthThread, walkFolderAside } from "../source/folder/walk-aside.ts";
-import { realBytePath, walkFolder } from "../source/folder/walk-folder.ts";
+import { walkFolderAside } from "../source/folder/walk-aside.ts";
+import { walkFolder } from "../source/folder/walk-folder.ts";
+import { entriesWorthThread } from "../source/folder/walk-thread.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
 import type { ImagePlace } from "./image-place.ts";
 import type { FolderSource } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
 import type { ScanProgress } from "./scan-progress.ts";
+import { skippedPaths, type WalkAhead, walkOptions } from "./walk-ahead.ts";
 
 /** A folder and what the walk saw of it. */
 export interface StoredFolder {
@@ -40,6 +41,8 @@ export interface StoreOptions {
   readonly declaredPaths: readonly string[];
   /** Entries an earlier backup held; 0 where there is none. */
   readonly entriesExpected: number;
+  /** A folder that is walked already. */
+  readonly ahead: WalkAhead | undefined;
   readonly log: RunLog;
   readonly scan: ScanProgress;
   /** Sees every entry that goes into the backup. */
@@ -67,18 +70,22 @@ export async function storeFolders(
   return stored;
 }
 
+interface StoreFolderOptions extends StoreOptions {
+  readonly skip: ReadonlySet<ByteString>;
+  readonly budget: FoundBudget;
+}
+
 async function storeFolder(
   folder: FolderSource,
-  options: StoreOptions & { readonly skip: ReadonlySet<ByteString>; readonly budget: FoundBudget },
+  options: StoreFolderOptions,
   signal: AbortSignal,
 ): Promise<StoredFolder> {
-  const { writer, log, skip, scan, onEntry } = options;
+  const { writer, log, scan, onEntry } = options;
   const report = log.problem.bind(log);
-  const { name, path, excludes, oneFileSystem, excludeCaches, plainFiles } = folder;
+  const { path, plainFiles } = folder;
   const capture = foundCapture(options);
   const finder = new DatabaseFinder({ plainFiles, capture, report, budget: options.budget });
-  const walkIt = options.entriesExpected < entriesWorthThread ? walkFolder : walkFolderAside;
-  const walk = walkIt({ root: { name, path }, excludes, oneFileSystem, excludeCaches, skip }, report, signal);
+  const walk = walkIt(folder, options, signal);
   let files = 0;
   try {
     for await (const entries of walk) {
@@ -101,6 +108,17 @@ async function storeFolder(
   return { folder, refusal: "", files };
 }
 
+function walkIt(
+  folder: FolderSource,
+  { ahead, entriesExpected, log, skip }: StoreFolderOptions,
+  signal: AbortSignal,
+): AsyncIterable<readonly Entry[]> {
+  const report = log.problem.bind(log);
+  if (ahead?.folder === folder) return ahead.walk.entries(report, signal);
+  const walk = entriesExpected < entriesWorthThread ? walkFolder : walkFolderAside;
+  return walk(walkOptions(folder, skip), report, signal);
+}
+
 function foundCapture({
   capturer,
   images,
@@ -115,10 +133,4 @@ function foundCapture({
       signal,
     );
   };
-}
-
-/** What no walk stores: our own folders, and declared databases, which are captured instead, with their sidecars. */
-function skippedPaths(context: OperationContext, declaredPaths: readonly string[]): ReadonlySet<ByteString> {
-  const databases = declaredPaths.flatMap((path) => withSidecars(realBytePath(path)));
-  return new Set([...context.ownDirectories.map(realBytePath), ...databases]);
 }

@@ -22,6 +22,7 @@ import { openScratch } from "./scratch.ts";
 import { gatherFacts } from "./source-facts.ts";
 import { checkSpace } from "./space-check.ts";
 import { type StoredFolder, storeFolders } from "./store-folders.ts";
+import { skippedPaths, type WalkAhead, walkAhead } from "./walk-ahead.ts";
 
 export interface BackupJob {
   readonly source: Source;
@@ -56,6 +57,8 @@ export async function takeBackup(
   await using run = new AsyncDisposableStack();
   const parent = parentOf(earlier, job);
   const databases = job.type === "storage" ? [] : job.source.databases;
+  const ahead = startWalk(context, job, parent);
+  if (ahead !== undefined) run.use(ahead.walk);
   await checkSpace(context, { databases, parent }, log, signal);
   const scan = new ScanProgress(log, parent);
   const writer = await context.vault.begin(
@@ -75,7 +78,12 @@ export async function takeBackup(
     signal,
   );
   run.defer(() => writer.abort());
-  const seen = await storeSource(context, job, { writer, capturer, images, parent, log, scan }, signal);
+  const seen = await storeSource(
+    context,
+    job,
+    { writer, capturer, images, parent, ahead, log, scan },
+    signal,
+  );
   // A process that held a large image takes a while to end; nothing is left for it to do.
   const capturerEnded = capturer[Symbol.asyncDispose]();
   const last = lastTrusted(earlier, job.source.name, job.type);
@@ -105,6 +113,7 @@ interface Run {
   readonly capturer: DatabaseCapturer;
   readonly images: ImagePlace;
   readonly parent: Backup | undefined;
+  readonly ahead: WalkAhead | undefined;
   readonly log: RunLog;
   readonly scan: ScanProgress;
 }
@@ -117,7 +126,7 @@ interface SeenSource {
 async function storeSource(
   context: OperationContext,
   job: BackupJob,
-  { writer, capturer, images: place, parent, log, scan }: Run,
+  { writer, capturer, images: place, parent, ahead, log, scan }: Run,
   signal: AbortSignal,
 ): Promise<SeenSource> {
   const { source, type, check } = job;
@@ -145,7 +154,8 @@ async function storeSource(
       images: place,
       // One that could not be captured is stored like any file that is found.
       declaredPaths: source.databases.filter((database) => !failed.has(database)).map(({ path }) => path),
-      entriesExpected: parent === undefined ? 0 : entryCount(parent),
+      entriesExpected: entryCount(parent),
+      ahead,
       log,
       scan,
       onEntry: (entry) => references.see(entry),
@@ -156,7 +166,21 @@ async function storeSource(
   return { databases, folders };
 }
 
-function entryCount({ counts }: Backup): number {
+/** Where there are databases, they are captured before anything is walked. */
+function startWalk(
+  context: OperationContext,
+  job: BackupJob,
+  parent: Backup | undefined,
+): WalkAhead | undefined {
+  if (job.type === "database" || databasesOf(job).length > 0) return undefined;
+  const declared = job.source.databases.map(({ path }) => path);
+  return walkAhead(job.source.folders, skippedPaths(context, declared), entryCount(parent));
+}
+
+/** 0 where there is no earlier backup. */
+function entryCount(parent: Backup | undefined): number {
+  if (parent === undefined) return 0;
+  const { counts } = parent;
   return counts.files + counts.directories + counts.symlinks;
 }
 

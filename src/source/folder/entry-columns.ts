@@ -7,7 +7,7 @@
  */
 
 import type { ByteString } from "../../domain/byte-string.ts";
-import type { Entry, EntryAttributes, EntryKind } from "../../domain/entry.ts";
+import type { Entry, EntryKind } from "../../domain/entry.ts";
 
 /** Row i of every column is entry i. */
 export interface EntryColumns {
@@ -28,20 +28,51 @@ const widePerRow = 4;
 const kinds: readonly EntryKind[] = ["file", "directory", "symlink", "file"];
 const hardLinkKind = 3;
 
-/** Packs entries that a walk described. Entries of one batch have one root. */
-export function packEntries(entries: readonly Entry[]): EntryColumns {
-  const numbers = new Float64Array(entries.length * numbersPerRow);
-  const wide = new BigInt64Array(entries.length * widePerRow);
-  const targets: [number, string][] = [];
-  for (const [row, entry] of entries.entries()) {
-    const { mode, uid, gid, sizeBytes, links = 0, deviceId = 0n } = entry;
-    const target = entry.linkTarget ?? entry.hardLinkTo;
-    if (target !== undefined) targets.push([row, target]);
-    const kind = entry.hardLinkTo === undefined ? kinds.indexOf(entry.kind) : hardLinkKind;
-    numbers.set([mode, uid, gid, sizeBytes, links, kind], row * numbersPerRow);
-    wide.set([entry.mtimeNs, entry.ctimeNs, entry.inode, deviceId], row * widePerRow);
+/** Packs entries of one root as a walk describes them. What is pushed is not held, so that it need not survive a collection. */
+export class EntryPacker {
+  readonly #paths: string[] = [];
+  readonly #numbers: Float64Array;
+  readonly #wide: BigInt64Array;
+  readonly #targets: [number, string][] = [];
+
+  /** @param entriesMax More may not be pushed */
+  constructor(entriesMax: number) {
+    this.#numbers = new Float64Array(entriesMax * numbersPerRow);
+    this.#wide = new BigInt64Array(entriesMax * widePerRow);
   }
-  return { paths: entries.map(({ path }) => path).join("\0"), numbers, wide, targets };
+
+  get length(): number {
+    return this.#paths.length;
+  }
+
+  push(entry: Entry): void {
+    const row = this.#paths.push(entry.path) - 1;
+    const target = entry.linkTarget ?? entry.hardLinkTo;
+    if (target !== undefined) this.#targets.push([row, target]);
+    const numbers = this.#numbers;
+    const at = row * numbersPerRow;
+    numbers[at] = entry.mode;
+    numbers[at + 1] = entry.uid;
+    numbers[at + 2] = entry.gid;
+    numbers[at + 3] = entry.sizeBytes;
+    numbers[at + 4] = entry.links ?? 0;
+    numbers[at + 5] = entry.hardLinkTo === undefined ? kinds.indexOf(entry.kind) : hardLinkKind;
+    const wide = this.#wide;
+    const wideAt = row * widePerRow;
+    wide[wideAt] = entry.mtimeNs;
+    wide[wideAt + 1] = entry.ctimeNs;
+    wide[wideAt + 2] = entry.inode;
+    wide[wideAt + 3] = entry.deviceId ?? 0n;
+  }
+
+  pack(): EntryColumns {
+    return {
+      paths: this.#paths.join("\0"),
+      numbers: this.#numbers.slice(0, this.length * numbersPerRow),
+      wide: this.#wide.slice(0, this.length * widePerRow),
+      targets: this.#targets,
+    };
+  }
 }
 
 /**
@@ -53,37 +84,57 @@ export function packEntries(entries: readonly Entry[]): EntryColumns {
 export function unpackEntries(columns: EntryColumns, root: string, directory: ByteString): Entry[] {
   const targets = new Map(columns.targets);
   const base = directory === "/" ? "" : directory;
-  return columns.paths.split("\0").map((path, row): Entry => {
-    const attributes = attributesAt(columns, row, root, path as ByteString);
-    const kind = columns.numbers[row * numbersPerRow + 5];
-    const target = targets.get(row) as ByteString | undefined;
-    if (kind === hardLinkKind && target !== undefined) return { ...attributes, hardLinkTo: target };
-    if (target !== undefined) return { ...attributes, linkTarget: target };
-    if (kind !== 0) return attributes;
-    return { ...attributes, content: { from: "path", path: `${base}/${path}` as ByteString } };
-  });
+  const entries: Entry[] = [];
+  let row = 0;
+  for (const text of columns.paths.split("\0")) {
+    const path = text as ByteString;
+    const kind = columns.numbers[row * numbersPerRow + 5] ?? 0;
+    const target = targets.size === 0 ? undefined : (targets.get(row) as ByteString | undefined);
+    if (kind === 0 && target === undefined) {
+      entries.push(fileAt(columns, row, root, path, `${base}/${path}` as ByteString));
+    } else entries.push(bareEntryAt(columns, row, { root, path, kind, target }));
+    row++;
+  }
+  return entries;
 }
 
-function attributesAt(
+/** The most frequent kind by far, so it is made in one go. */
+function fileAt(
   { numbers, wide }: EntryColumns,
   row: number,
   root: string,
   path: ByteString,
-): EntryAttributes & Pick<Entry, "root" | "path" | "deviceId" | "links"> {
+  absolute: ByteString,
+): Entry {
   const at = row * numbersPerRow;
   const wideAt = row * widePerRow;
   return {
     root,
     path,
-    kind: kinds[numbers[at + 5] as number] as EntryKind,
+    kind: "file",
     mode: numbers[at] as number,
     uid: numbers[at + 1] as number,
     gid: numbers[at + 2] as number,
     mtimeNs: wide[wideAt] as bigint,
     ctimeNs: wide[wideAt + 1] as bigint,
     inode: BigInt.asUintN(64, wide[wideAt + 2] as bigint),
-    sizeBytes: numbers[at + 3] as number,
     deviceId: BigInt.asUintN(64, wide[wideAt + 3] as bigint),
     links: numbers[at + 4] as number,
+    sizeBytes: numbers[at + 3] as number,
+    content: { from: "path", path: absolute },
   };
+}
+
+interface BareRow {
+  readonly root: string;
+  readonly path: ByteString;
+  readonly kind: number;
+  readonly target: ByteString | undefined;
+}
+
+function bareEntryAt(columns: EntryColumns, row: number, { root, path, kind, target }: BareRow): Entry {
+  const { content: _, ...attributes } = fileAt(columns, row, root, path, path);
+  const entry = { ...attributes, kind: kinds[kind] as EntryKind };
+  if (target === undefined) return entry;
+  return kind === hardLinkKind ? { ...entry, hardLinkTo: target } : { ...entry, linkTarget: target };
 }

@@ -21,7 +21,7 @@ import {
 import { type PathRules, pathRules } from "./exclude-rules.ts";
 import { isLiveSidecar } from "../capture/live-sidecar.ts";
 import { isRestoreLeftover } from "../swap/staging-names.ts";
-import type { ReportProblem, WalkOptions } from "./walk-folder.ts";
+import type { EntryBatch, ReportProblem, WalkOptions } from "./walk-folder.ts";
 
 /** What a step came to: one name looked at, the end, or a directory so large that the caller reads it. */
 export type WalkStep = "entry" | "end" | { readonly largeDirectory: ByteString };
@@ -94,7 +94,7 @@ export class FolderWalk {
   }
 
   /** Looks at the next name and appends what it is to `batch`. */
-  step(batch: Entry[]): WalkStep {
+  step(batch: EntryBatch): WalkStep {
     const level = this.#levels.at(-1);
     if (level === undefined) return "end";
     const name = level.names.next();
@@ -116,7 +116,7 @@ export class FolderWalk {
     else this.#problem("unreadable", path, `Cannot read: ${reasonText(error)}`);
   }
 
-  #describe(batch: Entry[], found: Found): WalkStep {
+  #describe(batch: EntryBatch, found: Found): WalkStep {
     const type = Number(found.stats.mode) & typeMask;
     if (this.#excluded?.(found.path, type === directoryType)) return "entry";
     if (type === fileType) batch.push(this.#fileEntry(found));
@@ -126,7 +126,7 @@ export class FolderWalk {
     return "entry";
   }
 
-  #describeDirectory(batch: Entry[], { path, absolute, stats }: Found): WalkStep {
+  #describeDirectory(batch: EntryBatch, { path, absolute, stats }: Found): WalkStep {
     batch.push(this.#directoryEntry(path, stats));
     // Files are not compared: on overlay file systems their device differs from their folder's.
     if (this.#options.oneFileSystem && stats.dev !== this.#device) return "entry";
@@ -140,7 +140,7 @@ export class FolderWalk {
     return "entry";
   }
 
-  #describeLink(batch: Entry[], { path, absolute, stats }: Found): void {
+  #describeLink(batch: EntryBatch, { path, absolute, stats }: Found): void {
     try {
       const linkTarget = asByteString(readlinkSync(byteStringToPath(absolute), { encoding: "latin1" }));
       batch.push({ ...this.#attributes(path, stats, "symlink"), sizeBytes: 0, linkTarget });

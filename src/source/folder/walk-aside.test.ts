@@ -9,9 +9,10 @@ import type { Problem } from "../../domain/backup.ts";
 import { asByteString } from "../../domain/byte-string.ts";
 import type { Entry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
-import { packEntries, unpackEntries } from "./entry-columns.ts";
-import { walkFolderAside } from "./walk-aside.ts";
+import { EntryPacker, unpackEntries } from "./entry-columns.ts";
+import { StartedWalk, walkFolderAside } from "./walk-aside.ts";
 import { walkFolder, type WalkOptions } from "./walk-folder.ts";
+import { prepareWalkThread, takeWalkThread } from "./walk-thread.ts";
 
 const { signal } = new AbortController();
 
@@ -69,7 +70,7 @@ test("walkFolderAside() stops its thread when it is cancelled or left early", as
   for await (const _batch of walkFolderAside(made.options, () => undefined, signal)) break;
 });
 
-test("packEntries() loses nothing of an entry, also of the largest numbers", () => {
+test("EntryPacker loses nothing of an entry, also of the largest numbers", () => {
   const wide = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
   const unsigned = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
   const attributes = fc.record({
@@ -98,7 +99,10 @@ test("packEntries() loses nothing of an entry, also of the largest numbers", () 
         if (index % 4 === 3) return { ...base, kind: "file", hardLinkTo: asByteString("a") };
         return { ...base, kind: "file", content: { from: "path", path: asByteString(`/srv/${row.path}`) } };
       });
-      assert.deepEqual(unpackEntries(packEntries(entries), "files", asByteString("/srv")), entries);
+      const packer = new EntryPacker(entries.length);
+      for (const entry of entries) packer.push(entry);
+      assert.equal(packer.length, entries.length);
+      assert.deepEqual(unpackEntries(packer.pack(), "files", asByteString("/srv")), entries);
     }),
   );
 });
@@ -109,4 +113,31 @@ test("walkFolderAside() throws what walkFolder() throws where there is no folder
   await assert.rejects(collect(walkFolderAside, made.options), (error) =>
     isBackupError(error, "source-unavailable"),
   );
+});
+
+test("a prepared thread is taken by one walk, which finds the same", async () => {
+  using made = scene();
+  writeFileSync(join(made.options.root.path, "a"), "");
+  prepareWalkThread();
+  prepareWalkThread();
+  assert.deepEqual(await collect(walkFolderAside, made.options), await collect(walkFolder, made.options));
+  prepareWalkThread();
+  await using first = takeWalkThread();
+  await using second = takeWalkThread();
+  assert.notEqual(first, second);
+});
+
+test("a thread that ends early fails its walk", async () => {
+  const thread = takeWalkThread();
+  await thread[Symbol.asyncDispose]();
+  assert.ok(thread.hasDied);
+  await assert.rejects(thread.next(signal), (error) => isBackupError(error, "bug"));
+});
+
+test("a walk that has begun ends when it is disposed of, whether or not somebody asked what it finds", async () => {
+  using made = scene();
+  // A thread that went on would keep this test's process from ending.
+  await using _unasked = new StartedWalk(made.options);
+  await using asked = new StartedWalk(made.options);
+  for await (const batch of asked.entries(() => undefined, signal)) assert.equal(batch.length, 1);
 });

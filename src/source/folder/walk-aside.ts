@@ -5,16 +5,48 @@
  * @module
  */
 
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
 import type { Entry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import { unpackEntries } from "./entry-columns.ts";
 import type { ReportProblem, WalkOptions } from "./walk-folder.ts";
-import { type FromWalk, oneMore } from "./walk-messages.ts";
+import { batchesPerRequest, type FromWalk } from "./walk-messages.ts";
+import { takeWalkThread, type WalkThread } from "./walk-thread.ts";
 
-/** Entries from which on a second thread is worth its start, which takes as long as looking at 10,000 files. */
-export const entriesWorthThread = 20_000;
+/** A walk that has begun, before anybody asked what it finds. */
+export class StartedWalk implements AsyncDisposable {
+  readonly #options: WalkOptions;
+  readonly #thread: WalkThread;
+
+  constructor(options: WalkOptions) {
+    this.#options = options;
+    this.#thread = takeWalkThread();
+    this.#thread.start(options);
+  }
+
+  /** As `walkFolder`, with the same entries and problems in the same order. To be called once. */
+  async *entries(
+    report: ReportProblem,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Entry[], void, undefined> {
+    let taken = 0;
+    for (;;) {
+      const message = await this.#thread.next(signal);
+      if (message.kind === "end") return;
+      if (message.kind === "failed") throw failureOf(message);
+      if (message.kind === "problem") report(message.problem);
+      else {
+        yield unpackEntries(message.columns, this.#options.root.name, message.directory);
+        taken++;
+        if (taken % batchesPerRequest === 0) this.#thread.askForMore(batchesPerRequest);
+      }
+    }
+  }
+
+  /** Ends the thread, wherever it is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#thread[Symbol.asyncDispose]();
+  }
+}
 
 /** As `walkFolder`, with the same entries and problems in the same order. */
 export async function* walkFolderAside(
@@ -23,68 +55,15 @@ export async function* walkFolderAside(
   signal: AbortSignal,
 ): AsyncGenerator<readonly Entry[], void, undefined> {
   signal.throwIfAborted();
-  await using thread = new WalkThread(options);
-  for (;;) {
-    const message = await thread.next(signal);
-    if (message.kind === "end") return;
-    if (message.kind === "problem") report(message.problem);
-    else if (message.kind === "batch") {
-      yield unpackEntries(message.columns, options.root.name, message.directory);
-      thread.askForMore();
-    } else {
-      const { errorKind, message: text, hint, details } = message;
-      throw new BackupError(errorKind, text, { details, ...(hint === undefined ? {} : { hint }) });
-    }
-  }
+  await using walk = new StartedWalk(options);
+  yield* walk.entries(report, signal);
 }
 
-class WalkThread implements AsyncDisposable {
-  readonly #worker: Worker;
-  readonly #waiting: FromWalk[] = [];
-  #died: Error | undefined;
-  #wake = (): void => undefined;
-
-  constructor(options: WalkOptions) {
-    // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
-    const script = new URL(`./walk-worker${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(script, { workerData: options, env: {} });
-    this.#worker.on("message", (message: FromWalk) => {
-      this.#waiting.push(message);
-      this.#wake();
-    });
-    this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", () => this.#end(new Error("it ended early")));
-  }
-
-  /** The next message. @throws the reason of `signal`; a `bug` if the thread died */
-  async next(signal: AbortSignal): Promise<FromWalk> {
-    const wake = (): void => this.#wake();
-    signal.addEventListener("abort", wake, { once: true });
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        const message = this.#waiting.shift();
-        if (message !== undefined) return message;
-        if (this.#died !== undefined) {
-          throw new BackupError("bug", `Cannot walk a folder: ${this.#died.message}`, { cause: this.#died });
-        }
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
-    } finally {
-      signal.removeEventListener("abort", wake);
-    }
-  }
-
-  askForMore(): void {
-    this.#worker.postMessage(oneMore);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #end(error: Error): void {
-    this.#died ??= error;
-    this.#wake();
-  }
+function failureOf({
+  errorKind,
+  message,
+  hint,
+  details,
+}: Extract<FromWalk, { kind: "failed" }>): BackupError {
+  return new BackupError(errorKind, message, { details, ...(hint === undefined ? {} : { hint }) });
 }

@@ -31,7 +31,7 @@ export interface WalkOptions {
 export type ReportProblem = (problem: Problem) => void;
 
 /** Entries handed over at a time: about 2 ms of walking. */
-const entriesPerBatch = 512;
+export const entriesPerBatch = 512;
 
 /**
  * Yields the entries of a folder in order, the folder itself first, in batches of at most 512.
@@ -43,23 +43,40 @@ const entriesPerBatch = 512;
  *
  * @throws {BackupError} `source-unavailable` if the root is missing, no folder, or cannot be read
  */
-export async function* walkFolder(
+export function walkFolder(
   options: WalkOptions,
   report: ReportProblem,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Entry[], void, undefined> {
+  return walkInBatches(options, report, (): Entry[] => [], signal);
+}
+
+/** What entries are put into, one after the other. */
+export interface EntryBatch {
+  readonly length: number;
+  push(entry: Entry): unknown;
+}
+
+/** As {@link walkFolder}, into batches of another sort. */
+export async function* walkInBatches<B extends EntryBatch>(
+  options: WalkOptions,
+  report: ReportProblem,
+  newBatch: () => B,
+  signal: AbortSignal,
+): AsyncGenerator<B, void, undefined> {
   signal.throwIfAborted();
   const breather = new Breather();
   const directory = realDirectory(options.root);
   const walk = new FolderWalk(options, directory, report);
   walk.enter(await readRoot(options.root, directory, breather, signal));
-  let batch = [walk.rootEntry];
+  let batch = newBatch();
+  batch.push(walk.rootEntry);
   for (;;) {
     signal.throwIfAborted();
     const step = fillBatch(walk, batch, breather);
     if (batch.length >= entriesPerBatch || step === "end") {
       yield batch;
-      batch = [];
+      batch = newBatch();
     }
     if (step === "end") return;
     if (step !== "entry") walk.enter(await namesOfLarge(walk, step.largeDirectory, breather, signal));
@@ -68,7 +85,7 @@ export async function* walkFolder(
 }
 
 /** Walks until the batch is full, the slice is over, the end is reached or a large directory is to be read. */
-function fillBatch(walk: FolderWalk, batch: Entry[], breather: Breather): WalkStep {
+function fillBatch(walk: FolderWalk, batch: EntryBatch, breather: Breather): WalkStep {
   for (;;) {
     const step = walk.step(batch);
     if (step !== "entry" || batch.length >= entriesPerBatch || breather.isDue()) return step;

@@ -8,6 +8,7 @@ import type { Problem } from "../../domain/backup.ts";
 import type { ByteString } from "../../domain/byte-string.ts";
 import type { BackupError, ErrorKind } from "../../domain/error.ts";
 import type { EntryColumns } from "./entry-columns.ts";
+import type { WalkOptions } from "./walk-folder.ts";
 
 /** To the program. `batch` counts against the batches that may be under way; problems come in between, in order. */
 export type FromWalk =
@@ -22,5 +23,8 @@ export type FromWalk =
       readonly details: BackupError["details"];
     };
 
-/** To the thread: one more batch may be sent. */
-export const oneMore = "more";
+/** To the thread: first what it is to walk, then how many more batches it may send. */
+export type ToWalk = WalkOptions | number;
+
+/** Batches asked for at once: each request may wake a thread, which costs more than a batch. */
+export const batchesPerRequest = 8;

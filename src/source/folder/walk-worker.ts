@@ -1,47 +1,51 @@
 /**
- * The thread that walks: runs `walkFolder` over what it was started with and sends
- * what it finds, a bounded number of batches ahead.
+ * The thread that walks: runs `walkFolder` over what it is told first and sends what it
+ * finds, a bounded number of batches ahead.
  *
  * @module
  */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
+import type { Problem } from "../../domain/backup.ts";
 import { isBackupError, errorText } from "../../domain/error.ts";
-import { packEntries } from "./entry-columns.ts";
-import { realDirectory, walkFolder, type WalkOptions } from "./walk-folder.ts";
-import type { FromWalk } from "./walk-messages.ts";
+import { EntryPacker } from "./entry-columns.ts";
+import { entriesPerBatch, realDirectory, walkInBatches, type WalkOptions } from "./walk-folder.ts";
+import type { FromWalk, ToWalk } from "./walk-messages.ts";
 
-/** 16 batches are 8,192 entries, about 2 MB. */
-const batchesAhead = 16;
+/** 64 batches are 32,768 entries, about 5 MB: what is walked while the vault gets ready. */
+const batchesAhead = 64;
 
 let credit = batchesAhead;
 let wake = (): void => undefined;
-parentPort?.on("message", () => {
-  credit++;
-  wake();
+
+const options = await new Promise<WalkOptions>((resolve) => {
+  parentPort?.on("message", (message: ToWalk) => {
+    if (typeof message !== "number") resolve(message);
+    else {
+      credit += message;
+      wake();
+    }
+  });
 });
 
 const send = (message: FromWalk): void => parentPort?.postMessage(message);
 
-async function run(options: WalkOptions): Promise<void> {
-  const report = (problem: FromWalk & { kind: "problem" }): void => send(problem);
+async function run(): Promise<void> {
   // The program ends this thread when it is cancelled.
   const { signal } = new AbortController();
   const directory = realDirectory(options.root);
-  for await (const entries of walkFolder(
-    options,
-    (problem) => report({ kind: "problem", problem }),
-    signal,
-  )) {
+  const report = (problem: Problem): void => send({ kind: "problem", problem });
+  const walk = walkInBatches(options, report, () => new EntryPacker(entriesPerBatch), signal);
+  for await (const batch of walk) {
     while (credit === 0) await new Promise<void>((resolve) => (wake = resolve));
     credit--;
-    send({ kind: "batch", columns: packEntries(entries), directory });
+    send({ kind: "batch", columns: batch.pack(), directory });
   }
   send({ kind: "end" });
 }
 
 try {
-  await run(workerData as WalkOptions);
+  await run();
 } catch (error) {
   const known = isBackupError(error);
   send({

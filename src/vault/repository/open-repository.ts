@@ -32,6 +32,8 @@ export interface RepositoryOptions {
   readonly machine: ThisMachine;
   readonly clock: Clock;
   readonly toolVersion: string;
+  /** Called when another thread has begun to derive a key from the password, which takes half a second. */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
 }
 
 export interface CreateRepositoryOptions extends RepositoryOptions {
@@ -86,7 +88,7 @@ export async function createRepository(
  *   newer version; `damaged`
  */
 export async function openRepository(options: RepositoryOptions, signal: AbortSignal): Promise<Repository> {
-  const { storage, password, machine } = options;
+  const { storage, password, machine, meanwhile } = options;
   const [box, keys] = await Promise.all([readConfig(storage, signal), loadKeys(options, signal)]);
   let opened = false;
   let config: Buffer | undefined;
@@ -95,7 +97,8 @@ export async function openRepository(options: RepositoryOptions, signal: AbortSi
     config = openOrUndefined(key, box);
     return config !== undefined;
   };
-  const found = await findKey(keys, password, { host: machine.owner.host, accepted }, signal);
+  const finding = findKey(keys, password, { host: machine.owner.host, accepted }, signal);
+  const [found] = await Promise.all([finding, meanwhile?.()]);
   if (found === undefined || config === undefined) {
     if (opened) throw damagedConfig(storage, "no key that the password opens decrypts it", undefined);
     if (keys.keys.length === 0) throw noKeys(storage);

@@ -47,6 +47,8 @@ export interface OpenRepositoryVaultOptions {
   readonly create: boolean;
   /** Numbers only when left out. */
   readonly ownerNames?: OwnerNames;
+  /** See {@link RepositoryOptions.meanwhile}. */
+  readonly meanwhile?: () => Promise<unknown>;
   /** For tests: keys that are cheaper to open than any real one. */
   readonly keyCost?: ScryptCost;
 }
@@ -66,11 +68,11 @@ export async function openRepositoryVault(
 }
 
 async function openOrCreate(options: OpenRepositoryVaultOptions, signal: AbortSignal): Promise<Repository> {
-  const { storage, machine, clock, toolVersion, create, keyCost } = options;
+  const { storage, machine, clock, toolVersion, create, keyCost, meanwhile } = options;
   const isThere = await isRepository(storage, signal);
   // Without a password nothing is to be asked where there is nothing to open.
   const password = isThere || create ? await options.password() : "";
-  const common: RepositoryOptions = { storage, password, machine, clock, toolVersion };
+  const common: RepositoryOptions = { storage, password, machine, clock, toolVersion, meanwhile };
   if (isThere || !create) return await openRepository(common, signal);
   try {
     return await createRepository({ ...common, keyCost }, signal);

@@ -1,0 +1,115 @@
+/**
+ * A thread that walks one folder. It starts before it is told which, so that one can be
+ * ready when it is needed: loading what it runs takes as long as looking at 10,000 files.
+ *
+ * @module
+ */
+
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BackupError } from "../../domain/error.ts";
+import type { WalkOptions } from "./walk-folder.ts";
+import type { FromWalk, ToWalk } from "./walk-messages.ts";
+
+/** Entries from which on a second thread is worth its start, which takes as long as looking at 10,000 files. */
+export const entriesWorthThread = 20_000;
+
+/** A spare thread that nobody has taken by then ends: it holds 10 MB. */
+const spareMs = 60_000;
+
+/** Started for whoever walks next. */
+let spare: { readonly thread: WalkThread; readonly timer: NodeJS.Timeout } | undefined;
+
+/** Starts a thread for the next walk, unless one is ready. It keeps no process from ending. */
+export function prepareWalkThread(): void {
+  if (spare !== undefined) return;
+  const thread = new WalkThread();
+  const timer = setTimeout(() => {
+    spare = undefined;
+    void thread[Symbol.asyncDispose]();
+  }, spareMs);
+  timer.unref();
+  spare = { thread, timer };
+}
+
+/** A thread that nobody else has. */
+export function takeWalkThread(): WalkThread {
+  const taken = spare;
+  spare = undefined;
+  clearTimeout(taken?.timer);
+  return taken === undefined || taken.thread.hasDied ? new WalkThread() : taken.thread;
+}
+
+export class WalkThread implements AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #waiting: FromWalk[] = [];
+  #died: Error | undefined;
+  #wake = (): void => undefined;
+
+  constructor() {
+    // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
+    const script = new URL(`./walk-worker${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(script, { env: {} });
+    this.#worker.unref();
+    this.#worker.on("message", (message: FromWalk) => {
+      this.#waiting.push(message);
+      this.#wake();
+    });
+    this.#worker.on("error", (error) => this.#end(error));
+    this.#worker.on("exit", () => this.#end(new Error("it ended early")));
+  }
+
+  get hasDied(): boolean {
+    return this.#died !== undefined;
+  }
+
+  /** To be called once. */
+  start(options: WalkOptions): void {
+    this.#worker.ref();
+    this.#tell(options);
+  }
+
+  /** So many batches were taken. */
+  askForMore(batches: number): void {
+    this.#tell(batches);
+  }
+
+  /** The next message. @throws the reason of `signal`; a `bug` if the thread died */
+  async next(signal: AbortSignal): Promise<FromWalk> {
+    // Mostly it is there already, and needs no listener.
+    signal.throwIfAborted();
+    const message = this.#waiting.shift();
+    return message ?? (await this.#wait(signal));
+  }
+
+  async #wait(signal: AbortSignal): Promise<FromWalk> {
+    const wake = (): void => this.#wake();
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const message = this.#waiting.shift();
+        if (message !== undefined) return message;
+        if (this.#died !== undefined) {
+          throw new BackupError("bug", `Cannot walk a folder: ${this.#died.message}`, { cause: this.#died });
+        }
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #tell(message: ToWalk): void {
+    this.#worker.postMessage(message);
+  }
+
+  #end(error: Error): void {
+    this.#died ??= error;
+    this.#wake();
+  }
+}
