@@ -43,10 +43,12 @@ function temporaryParent(): string {
 
 // Capture processes are killed, so none of them fills the cache. Without a program it ends by itself.
 spawnSync(process.execPath, [pathOf("src/source/capture/capture-child.ts")], { env, stdio: "ignore" });
-const preloaded = import.meta.resolve("../src/testing/cached-forks.ts");
+const preloaded = ["cached-forks", "untraced-tests"].map(
+  (name) => `--import=${import.meta.resolve(`../src/testing/${name}.ts`)}`,
+);
 // Ctrl-C reaches the tests themselves; the folder is removed when they have ended.
 process.on("SIGINT", () => undefined);
-const args = [...flags, "--import", preloaded, "--test", ...process.argv.slice(2)];
+const args = [...flags, ...preloaded, "--test", ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, args, { env, stdio: "inherit" });
 rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
 process.exitCode = status ?? 1;
