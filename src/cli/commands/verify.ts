@@ -148,17 +148,25 @@ function repositoryLines(
   palette: Palette,
 ): string[] {
   const bad = reports.filter((report) => !report.ok).map((report) => shownId(report.id));
-  const packs = formatQuantity(packsTotal, "pack");
   return [
-    packsRead > 0
-      ? `Structure of ${packs} checked, ${formatCount(packsRead)} read in full, ${formatBytes(bytesRead)}`
-      : packsTotal > 0
-        ? `Structure of ${packs} checked; --read-data also reads what is in them`
-        : "Nothing is stored yet",
+    extentOf({ packsRead, packsTotal, bytesRead }, damages.length > 0),
     ...damageLines(damages, palette),
     ...notes.map((note) => palette.yellow(`  note: ${safeText(note)}`)),
     ...(bad.length === 0 ? [] : [palette.red("Cannot be restored in full:"), ...bad.map((id) => `  ${id}`)]),
   ];
+}
+
+/** What was looked at. Where damage was found, packs may be unread because of that. */
+function extentOf(
+  { packsRead, packsTotal, bytesRead }: Pick<RepositoryFindings, "packsRead" | "packsTotal" | "bytesRead">,
+  isDamaged: boolean,
+): string {
+  const packs = formatQuantity(packsTotal, "pack");
+  if (packsRead > 0)
+    return `Structure of ${packs} checked, ${formatCount(packsRead)} read in full, ${formatBytes(bytesRead)}`;
+  if (packsTotal === 0) return isDamaged ? "No pack is there" : "Nothing is stored yet";
+  const rest = isDamaged ? ", none read in full" : "; --read-data also reads what is in them";
+  return `Structure of ${packs} checked${rest}`;
 }
 
 function reportLines(report: VerifiedBackup, palette: Palette): string[] {

@@ -267,6 +267,20 @@ test("verify names each damage and says so in one last line", () => {
   ]);
 });
 
+test("verify says of a repository how much of it was looked at", () => {
+  const extent = (packsTotal: number, packsRead: number, isDamaged: boolean): string => {
+    const damages = isDamaged ? [{ object: "index/1", message: "it is missing" }] : [];
+    const repository = { damages, notes: [], packsTotal, packsRead, bytesRead: packsRead * 1000 };
+    const lines = renderVerification({ ok: !isDamaged, reports: [], repository }, plain);
+    return lines[0] ?? "";
+  };
+  assert.equal(extent(2, 2, true), "Structure of 2 packs checked, 2 read in full, 2.0 KB");
+  assert.equal(extent(2, 0, false), "Structure of 2 packs checked; --read-data also reads what is in them");
+  assert.equal(extent(2, 0, true), "Structure of 2 packs checked, none read in full");
+  assert.equal(extent(0, 0, false), "Nothing is stored yet");
+  assert.equal(extent(0, 0, true), "No pack is there");
+});
+
 test("stats is a table of types with totals below", () => {
   const at = new Date(sampleStartedAtMs).toISOString();
   const lines = renderStats(
