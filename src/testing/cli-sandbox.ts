@@ -30,7 +30,9 @@ export class CliSandbox implements Disposable {
     this.directory = realpathSync(mkdtempSync(join(tmpdir(), "vertex-backup-cli-")));
     process.chdir(this.directory);
     using database = new DatabaseSync("app.db");
-    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)");
+    database.exec(
+      "PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)",
+    );
     for (let i = 0; i < 8; i++) this.write(`uploads/2024/photo-${i}.jpg`, randomBytes(5000));
     this.write("uploads/notes.txt", "hello\n");
     this.write(

@@ -74,13 +74,16 @@ export function createLiveApp(changes: Partial<ManagerConfiguration> = {}): Live
 function makeDatabase(path: string): void {
   using database = new DatabaseSync(path);
   database.exec(`
+    PRAGMA synchronous = OFF;
     PRAGMA journal_mode = WAL;
     CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);
     CREATE TABLE images (id INTEGER PRIMARY KEY, file TEXT NOT NULL);
     INSERT INTO images (file) VALUES ('2024/0.txt'), ('2024/1.txt'), ('2024/2.txt'), ('2024/3.txt'), ('2024/4.txt');
   `);
   const insert = database.prepare("INSERT INTO accounts (balance) VALUES (?)");
+  database.exec("BEGIN");
   for (let i = 0; i < accounts; i++) insert.run(balance);
+  database.exec("COMMIT");
 }
 
 /** Transfers money all the time, and now and then adds an upload: first the file, then the row that names it. */

@@ -199,7 +199,7 @@ export class BlobStore {
       version: config.version,
       level: this.#options.level ?? defaultLevel,
       files: this.#files,
-      takeBuffer: () => this.#freeBuffers.pop() ?? new ArrayBuffer(packBytes),
+      takeBuffer: () => this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(packBytes).buffer,
       onPack: (pack) => void this.#putOwn(pack),
     });
     this.#builders[type] = builder;

@@ -78,7 +78,7 @@ function save(plain: Uint8Array): ObjectId {
 
 function takeBuffer(): ArrayBuffer {
   const free: unknown = receiveMessageOnPort(buffers)?.message;
-  return (free as ArrayBuffer | undefined) ?? new ArrayBuffer(packBytes);
+  return (free as ArrayBuffer | undefined) ?? Buffer.allocUnsafeSlow(packBytes).buffer;
 }
 
 /** Memory, and what the disk has yet to write, is bounded here: a thread stands still while too many packs wait to be stored. */
