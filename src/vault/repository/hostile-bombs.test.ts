@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { isBackupError } from "../../domain/error.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
+import { everyFew } from "../../testing/every-few.ts";
 import { type BlobLies, RawRepository, rawNode, rawSnapshot } from "../../testing/hostile-repository.ts";
 import { openTestRepositoryVault } from "../../testing/repository-vault-places.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
@@ -17,7 +18,12 @@ const mebibyte = 1024 * 1024;
 const memoryMiBMax = 300;
 
 /** Stops what goes on for ever. Hit only where a bound is missing. */
-const timeMsMax = 60_000;
+const timeMsMax = 1_800_000;
+
+const isWhole = everyFew(2) === 1;
+
+/** Unpacks to that: half as much as may be taken, where memory is looked at. Unit tests see only that it is refused. */
+const bombBytes = (isWhole ? 160 : 24) * mebibyte;
 
 interface Scene {
   readonly vault: Vault;
@@ -51,7 +57,8 @@ async function bounded(work: (signal: AbortSignal) => Promise<void>): Promise<vo
     clearInterval(timer);
   }
   const takenMiB = Math.round((most - before) / mebibyte);
-  assert.ok(takenMiB < memoryMiBMax, `${takenMiB} MiB`);
+  // What a small one takes depends on when garbage is collected.
+  assert.ok(!isWhole || takenMiB < memoryMiBMax, `${takenMiB} MiB`);
 }
 
 const isDamaged = (error: unknown): boolean => isBackupError(error, "damaged");
@@ -75,7 +82,7 @@ function oneFile(raw: RawRepository, plain: Uint8Array, lies: BlobLies): string 
 }
 
 test("blobs that are not as large as the index says are damaged, and unpack to no more", async () => {
-  const zeros = Buffer.alloc(160 * mebibyte);
+  const zeros = Buffer.alloc(bombBytes);
   const lies: Readonly<Record<string, BlobLies>> = {
     "unpacks to more than it says": { uncompressedLength: 100 },
     "is said to unpack to 4 GB": { uncompressedLength: 2 ** 32 - 1 },
@@ -96,7 +103,7 @@ test("blobs that are not as large as the index says are damaged, and unpack to n
 
 test("a tree that unpacks to more than it says is damaged, also to a prune", async () => {
   const scene = await makeScene((raw) =>
-    raw.blob("tree", Buffer.alloc(160 * mebibyte, " "), { uncompressedLength: 100 }),
+    raw.blob("tree", Buffer.alloc(bombBytes, " "), { uncompressedLength: 100 }),
   );
   await bounded(async (within) => {
     await assert.rejects(readEverything(scene, within), isDamaged);
@@ -111,7 +118,7 @@ test("a snapshot that unpacks to gigabytes is damaged, and others are listed bes
   const repo = await openTestRepository(storage);
   const raw = new RawRepository(repo);
   await raw.document("snapshots", rawSnapshot(raw.tree({ nodes: [] }), ["/"]));
-  await raw.document("snapshots", ["x".repeat(160 * mebibyte)]);
+  await raw.document("snapshots", ["x".repeat(bombBytes)]);
   const vault = await openTestRepositoryVault(storage, new TestMachine().process(1), false);
   await bounded(async (within) => {
     const states = (await vault.list(within)).map(({ state }) => state);
@@ -142,8 +149,9 @@ test("few trees that hold a lost file at more paths than can be visited are chec
   const scene = await makeScene((raw) => {
     const lost = randomBytes(32).toString("hex");
     let tree = raw.tree({ nodes: [rawNode("file", "file", { size: 9, content: [lost] })] });
-    for (let level = 0; level < 60; level++) {
-      const names = Array.from({ length: 20 }, (_, i) => `d${i + 10}`);
+    // Unit tests see that each is repaired once, of the 16,384 paths to it.
+    for (let level = 0; level < (isWhole ? 60 : 14); level++) {
+      const names = Array.from({ length: isWhole ? 20 : 2 }, (_, i) => `d${i + 10}`);
       tree = raw.tree({ nodes: names.map((name) => rawNode(name, "dir", { subtree: tree })) });
     }
     return tree;
