@@ -22,10 +22,10 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   return text;
 }
 
-/** Bytes that take seconds to store, without taking room: zeros. */
+/** Bytes that take minutes to store, however fast the machine is, without taking room: zeros. */
 function makeSlowSource(sandbox: CliSandbox): void {
   sandbox.write("uploads/large.bin", "");
-  truncateSync(join(sandbox.directory, "uploads/large.bin"), 8_000_000_000);
+  truncateSync(join(sandbox.directory, "uploads/large.bin"), 1_000_000_000_000);
 }
 
 /** Waits until a run has announced itself in the vault. */
