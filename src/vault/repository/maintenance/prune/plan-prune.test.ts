@@ -280,10 +280,10 @@ test("planPrune() keeps the copy that lies beside other used blobs", () => {
   assert.deepEqual(names(plan), { repack: [], remove: [packs[0]?.id] });
 });
 
-test("planPrune() plans a million blobs in bounded time and memory", () => {
+test("planPrune() plans a quarter of a million blobs in bounded memory", () => {
   const used = new BlobSet();
   const id = Buffer.alloc(32);
-  const ids = Array.from({ length: 1_000_000 }, (_, n) => {
+  const ids = Array.from({ length: 250_000 }, (_, n) => {
     id.writeUInt32BE(Math.imul(n, 0x9e3779b1) >>> 0);
     id.writeUInt32BE(n, 4);
     return id.toString("hex");
@@ -292,7 +292,7 @@ test("planPrune() plans a million blobs in bounded time and memory", () => {
   const before = process.memoryUsage();
   const table = new PackTable(used);
   const stored = new Map<string, number>();
-  for (let pack = 0; pack < 10_000; pack++) {
+  for (let pack = 0; pack < 2_500; pack++) {
     const blobs = ids.slice(pack * 100, pack * 100 + 100).map((one, n) => {
       return { id: one, type: "data" as const, offset: n * 160_000, length: 160_000 };
     });
@@ -301,7 +301,7 @@ test("planPrune() plans a million blobs in bounded time and memory", () => {
   }
   const { summary } = planPrune(table, stored, defaults);
   assert.equal(summary.bytesUsed, used.size * 160_000);
-  assert.ok(summary.packsRepacked > 8_000);
+  assert.ok(summary.packsRepacked > 2_000);
   const grown = process.memoryUsage().arrayBuffers - before.arrayBuffers;
-  assert.ok(grown < 60 * mib, `the table took ${grown} bytes`);
+  assert.ok(grown < 15 * mib, `the table took ${grown} bytes`);
 });
