@@ -58,6 +58,23 @@ export function deflateMemberSync(raw: Uint8Array, level: number, target: Target
   return wrapDeflated(raw, deflateRawSync(raw, deflateOptions(level, raw.length)), target);
 }
 
+/** What compresses a member: our own deflate, or whatever a test puts in its place. */
+export interface DeflateCompressor {
+  /** A deflate stream of `raw`, or undefined if it were longer than `bytesMax`. */
+  compress(raw: Uint8Array, bytesMax: number): Uint8Array | undefined;
+}
+
+/** As {@link deflateMember}, at once and by `compressor`. */
+export function deflateMemberWith(
+  compressor: DeflateCompressor,
+  raw: Uint8Array,
+  target: Target,
+): EncodedMember {
+  const smaller = storedMemberBytes(raw.length) - memberHeaderBytes - trailerBytes - 1;
+  const data = compressor.compress(raw, smaller);
+  return data === undefined ? storeMember(raw, target) : wrapDeflated(raw, data, target);
+}
+
 /** Packs `raw` as it is, for bytes that do not compress. */
 export function storeMember(raw: Uint8Array, target: Target): EncodedMember {
   let at = memberHeaderBytes;

@@ -34,7 +34,7 @@ export interface ArchiveWriterOptions {
   readonly roots: readonly EntryRoot[];
   /** The archive to take unchanged files from. */
   readonly parent: { readonly archiveName: string; readonly contentsName: string } | undefined;
-  /** Level 1 to 9 of Node's zlib; 5 when undefined. */
+  /** Level 1 to 9 of Node's zlib; our own deflate when undefined. */
   readonly level: number | undefined;
   readonly observer: Observer;
   /** The system's clock unless given. */
@@ -61,11 +61,6 @@ export interface ArchiveResult {
   readonly incomplete: boolean;
 }
 
-/**
- * About gzip's own default of 6 in size: Node's zlib makes at 5 what gzip makes at 6 within 2 %
- * (`npm run bench` says how much), in two thirds of the time its own 6 takes.
- */
-const defaultLevel = 5;
 /** Pieces of work accepted ahead of the one being stored: their files are read meanwhile. */
 const workAheadMax = 3;
 /** Entries gathered before they are cut into batches: several, so that little is left over at the cuts. */
@@ -112,7 +107,7 @@ export class ArchiveWriter {
   constructor(options: ArchiveWriterOptions, cursor: ParentCursor | undefined, signal: AbortSignal) {
     const { storage, observer, roots, ownerNames } = options;
     const clock = options.clock ?? systemClock;
-    const factory = new MemberFactory(options.level ?? defaultLevel);
+    const factory = new MemberFactory(options.level);
     this.#cursor = cursor;
     this.#factory = factory;
     this.#problems = new ProblemLog(observer);
@@ -175,7 +170,7 @@ export class ArchiveWriter {
     await this.#endTar();
     const objects = await this.#sink.finish();
     this.#state = "finished";
-    await this.#cursor?.[Symbol.asyncDispose]();
+    await this.#close();
     this.#progress.end();
     const { problems, count, incomplete } = this.#problems;
     const { counts, sourceBytes } = this.#store;
@@ -188,6 +183,11 @@ export class ArchiveWriter {
     this.#state = "aborted";
     await this.#sink.abort();
     await this.#last.catch(() => undefined);
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#factory[Symbol.asyncDispose]();
     await this.#cursor?.[Symbol.asyncDispose]();
   }
 

@@ -1,0 +1,146 @@
+/**
+ * Threads that make gzip members with our own deflate. Buffers go to a thread and come back,
+ * without their bytes being copied.
+ *
+ * @module
+ */
+
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BackupError, errorText } from "../domain/error.ts";
+import { compileDeflate, type DeflateModule } from "./deflate-kernel.ts";
+import type { EncodedMember } from "./gzip-member.ts";
+
+/** As many as one main thread, which reads and hashes, can keep busy. */
+const threadsMax = 3;
+/** One that is worked on, and one that waits, so that a thread need not wait for the main one. */
+const jobsPerThread = 2;
+/** Objects of a thread are few and short-lived. */
+const youngHeapMiB = 2;
+
+/** To a thread: a job, or that there will be no more. */
+export type ToDeflateWorker = DeflateJob | "end";
+
+interface DeflateJob {
+  readonly raw: ArrayBuffer;
+  readonly rawBytes: number;
+  readonly target: ArrayBuffer;
+}
+
+export interface DeflateAnswer {
+  readonly raw: ArrayBuffer;
+  readonly target: ArrayBuffer;
+  readonly memberBytes: number;
+  readonly crc32: number;
+}
+
+/** A member, and the buffers the job was given: those that were handed over are empty now. */
+export interface DeflatedMember {
+  readonly raw: Buffer;
+  readonly target: Buffer;
+  readonly member: EncodedMember;
+}
+
+interface Pending {
+  readonly rawBytes: number;
+  readonly resolve: (member: DeflatedMember) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+  /** In the order in which they are answered. */
+  readonly jobs: Pending[];
+}
+
+/** A few threads; to be closed. They do not keep the process alive while they have nothing to do. */
+export class DeflateThreads {
+  /** How many members may be in work at once. */
+  static readonly jobsMax: number = Math.min(threadsMax, availableParallelism()) * jobsPerThread;
+
+  readonly #threads: Thread[] = [];
+  readonly #module: DeflateModule = compileDeflate();
+  #failure: BackupError | undefined;
+  #closing = false;
+
+  /**
+   * Makes a member of the first `rawBytes` bytes of `raw`, in `target`. Both must be whole
+   * `ArrayBuffer`s, and cannot be used any more: the answer has others in their place.
+   */
+  deflate(raw: Buffer, rawBytes: number, target: Buffer): Promise<DeflatedMember> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const thread = this.#idlest();
+    const job = { raw: raw.buffer, rawBytes, target: target.buffer } as DeflateJob;
+    return new Promise((resolve, reject) => {
+      thread.jobs.push({ rawBytes, resolve, reject });
+      thread.worker.ref();
+      thread.worker.postMessage(job satisfies ToDeflateWorker, [job.raw, job.target]);
+    });
+  }
+
+  /** Ends the threads, after what they have in work. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    for (const { worker } of this.#threads) {
+      worker.ref();
+      worker.postMessage("end" satisfies ToDeflateWorker);
+    }
+    await Promise.all(this.#threads.map(({ ended }) => ended));
+  }
+
+  #idlest(): Thread {
+    const idle = this.#threads.find(({ jobs }) => jobs.length === 0);
+    if (idle !== undefined) return idle;
+    if (this.#threads.length < DeflateThreads.jobsMax / jobsPerThread) return this.#start();
+    return this.#threads.reduce((a, b) => (b.jobs.length < a.jobs.length ? b : a));
+  }
+
+  #start(): Thread {
+    // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
+    const worker = new Worker(new URL(`./deflate-worker${extname(import.meta.url)}`, import.meta.url), {
+      workerData: this.#module,
+      // Nothing of ours is for it to see.
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB },
+    });
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const thread: Thread = { worker, ended, jobs: [] };
+    worker.on("message", (answer: DeflateAnswer) => hear(thread, answer));
+    worker.on("error", (error) => this.#fail(errorText(error), error));
+    worker.on("exit", () => {
+      end();
+      this.#fail("its thread ended", undefined);
+    });
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #fail(state: string, cause: unknown): void {
+    const expected = this.#closing && this.#threads.every(({ jobs }) => jobs.length === 0);
+    if (expected || this.#failure !== undefined) return;
+    const failure = new BackupError("bug", `Cannot compress: ${state}`, { cause });
+    this.#failure = failure;
+    for (const { worker, jobs } of this.#threads) {
+      worker.unref();
+      for (const job of jobs.splice(0)) job.reject(failure);
+    }
+  }
+}
+
+function hear({ worker, jobs }: Thread, answer: DeflateAnswer): void {
+  const job = jobs.shift();
+  if (jobs.length === 0) worker.unref();
+  const target = Buffer.from(answer.target);
+  job?.resolve({
+    raw: Buffer.from(answer.raw),
+    target,
+    member: {
+      bytes: target.subarray(0, answer.memberBytes),
+      rawBytes: job.rawBytes,
+      crc32: answer.crc32,
+    },
+  });
+}
