@@ -108,19 +108,18 @@ export class DeflateThreads {
     });
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const thread: Thread = { worker, ended, jobs: [] };
-    worker.on("message", (answer: DeflateAnswer) => hear(thread, answer));
+    worker.on("message", (answer: DeflateAnswer) => this.#hear(thread, answer));
     worker.on("error", (error) => this.#fail(errorText(error), error));
     worker.on("exit", () => {
       end();
-      this.#fail("its thread ended", undefined);
+      if (!this.#closing || thread.jobs.length > 0) this.#fail("its thread ended", undefined);
     });
     this.#threads.push(thread);
     return thread;
   }
 
   #fail(state: string, cause: unknown): void {
-    const expected = this.#closing && this.#threads.every(({ jobs }) => jobs.length === 0);
-    if (expected || this.#failure !== undefined) return;
+    if (this.#failure !== undefined) return;
     const failure = new BackupError("bug", `Cannot compress: ${state}`, { cause });
     this.#failure = failure;
     for (const { worker, jobs } of this.#threads) {
@@ -128,19 +127,20 @@ export class DeflateThreads {
       for (const job of jobs.splice(0)) job.reject(failure);
     }
   }
-}
 
-function hear({ worker, jobs }: Thread, answer: DeflateAnswer): void {
-  const job = jobs.shift();
-  if (jobs.length === 0) worker.unref();
-  const target = Buffer.from(answer.target);
-  job?.resolve({
-    raw: Buffer.from(answer.raw),
-    target,
-    member: {
-      bytes: target.subarray(0, answer.memberBytes),
-      rawBytes: job.rawBytes,
-      crc32: answer.crc32,
-    },
-  });
+  #hear({ worker, jobs }: Thread, answer: DeflateAnswer): void {
+    const job = jobs.shift();
+    // While it closes somebody waits for its end.
+    if (jobs.length === 0 && !this.#closing) worker.unref();
+    const target = Buffer.from(answer.target);
+    job?.resolve({
+      raw: Buffer.from(answer.raw),
+      target,
+      member: {
+        bytes: target.subarray(0, answer.memberBytes),
+        rawBytes: job.rawBytes,
+        crc32: answer.crc32,
+      },
+    });
+  }
 }

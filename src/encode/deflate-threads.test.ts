@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { crc32, gunzipSync } from "node:zlib";
+import { isBackupError } from "../domain/error.ts";
+import { DeflateThreads } from "./deflate-threads.ts";
+import { memberBytesMax, memberLength, memberRawBytesMax } from "./gzip-member.ts";
+
+function buffer(size: number): Buffer {
+  return Buffer.allocUnsafeSlow(size);
+}
+
+test("DeflateThreads make members of more jobs than threads, each of its own bytes, and give buffers back", async () => {
+  await using threads = new DeflateThreads();
+  const contents = Array.from({ length: 12 }, (_, i) =>
+    i % 4 === 3 ? randomBytes(memberRawBytesMax) : Buffer.from(`line ${i} and so on\n`.repeat(i * 900)),
+  );
+  await Promise.all(
+    contents.map(async (content) => {
+      const raw = buffer(memberRawBytesMax);
+      content.copy(raw);
+      const made = await threads.deflate(raw, content.length, buffer(memberBytesMax));
+      assert.equal(memberLength(made.member.bytes), made.member.bytes.length);
+      assert.equal(made.member.crc32, crc32(made.member.bytes));
+      assert.deepEqual(gunzipSync(made.member.bytes), content);
+      assert.equal(made.raw.length, memberRawBytesMax);
+      assert.equal(made.target.length, memberBytesMax);
+      assert.equal(raw.length, 0, "handed over, not copied");
+    }),
+  );
+});
+
+test("DeflateThreads that are closed finish what they have in work", async () => {
+  const threads = new DeflateThreads();
+  const jobs = [1, 2, 3].map(() =>
+    threads.deflate(buffer(100_000).fill("text "), 100_000, buffer(memberBytesMax)),
+  );
+  const [made] = await Promise.all([Promise.all(jobs), threads[Symbol.asyncDispose]()]);
+  for (const { member } of made) assert.equal(gunzipSync(member.bytes).length, 100_000);
+});
+
+test("DeflateThreads refuse all jobs once one of them failed", async () => {
+  const threads = new DeflateThreads();
+  const isFailure = (error: unknown): boolean =>
+    isBackupError(error, "bug") && error.message.startsWith("Cannot compress");
+  // More than the kernel takes.
+  const tooLarge = threads.deflate(
+    buffer(memberRawBytesMax + 1),
+    memberRawBytesMax + 1,
+    buffer(memberBytesMax),
+  );
+  await assert.rejects(tooLarge, isFailure);
+  await assert.rejects(threads.deflate(buffer(10), 10, buffer(memberBytesMax)), isFailure);
+  await threads[Symbol.asyncDispose]();
+});
+
+test("DeflateThreads that nobody closes do not keep a process alive", () => {
+  const script = `
+    import { DeflateThreads } from ${JSON.stringify(new URL("./deflate-threads.ts", import.meta.url).href)};
+    const made = await new DeflateThreads().deflate(Buffer.allocUnsafeSlow(50).fill("a"), 50, Buffer.allocUnsafeSlow(500));
+    console.log(made.member.rawBytes);`;
+  assert.equal(execFileSync(process.execPath, ["--input-type=module", "-e", script]).toString(), "50\n");
+});
