@@ -158,7 +158,7 @@ export class LocalContexts implements ContextProvider {
   }
 
   async #openOnce(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
-    const opening = this.#connect(access === "create", signal, warn);
+    const opening = this.#connect(access, signal, warn);
     this.#opened = opening;
     try {
       return await opening;
@@ -168,8 +168,10 @@ export class LocalContexts implements ContextProvider {
     }
   }
 
-  async #connect(create: boolean, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
-    const place = this.#place(signal, warn);
+  async #connect(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
+    // Who asks for the state folder mostly restores.
+    const place = { ...this.#place(signal, warn), forRestore: access === "state" };
+    const create = access === "create";
     const isNew = create && (await findVault(place, signal)) === undefined;
     if (isNew) return this.#facts(await this.#makeFirst(place, signal));
     const vault = await openVault(place, create, signal).catch(async (error: unknown) => {

@@ -25,6 +25,8 @@ export interface VaultPlace {
   readonly password: (purpose: PasswordPurpose) => Promise<string>;
   /** May somebody give another password after a wrong one? */
   readonly canAskAgain: boolean;
+  /** What a restore needs is got ready while the vault is opened. */
+  readonly forRestore?: boolean;
 }
 
 /** What a password is for: to open what is there, to try once more, or for a new repository. */
@@ -105,7 +107,7 @@ async function openRepository(
 }
 
 async function repositoryVault(
-  place: Pick<VaultPlace, "clock"> & {
+  place: Pick<VaultPlace, "clock" | "forRestore"> & {
     readonly password: () => Promise<string>;
     readonly forCreate?: boolean;
   },
@@ -115,12 +117,15 @@ async function repositoryVault(
 ): Promise<Vault> {
   // Loaded on use: an archive vault needs none of it.
   const { openRepositoryVault } = await import("../vault/repository/repository-vault.ts");
-  const { clock, password, forCreate } = place;
-  const meanwhile = async (): Promise<void> => (forCreate === true ? await loadForBackup() : undefined);
+  const { clock, password, forCreate, forRestore = false } = place;
+  const meanwhile = async (): Promise<void> => {
+    if (forCreate === true) await loadForBackup();
+    if (forRestore) await import("../operations/restore/restore.ts");
+  };
   const machine = readThisMachine();
   const ownerNames = loadAccountNames();
   return await openRepositoryVault(
-    { storage, password, machine, clock, toolVersion, create, ownerNames, meanwhile },
+    { storage, password, machine, clock, toolVersion, create, ownerNames, meanwhile, forRestore },
     signal,
   );
 }

@@ -152,6 +152,7 @@ class RepositoryBackupReader implements BackupReader {
     signal: AbortSignal,
   ): Promise<void> {
     const walk = walkEntries(this.#reading, this.#roots, { leftOut: this.#leftOut }, signal);
+    this.#reading.takeSpareWorkers();
     await writeFiles(this.#reading, selected(walk, select), sink, signal);
   }
 

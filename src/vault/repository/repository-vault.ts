@@ -32,6 +32,7 @@ import { RepositoryKeyRing } from "./key-ring.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
 import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
 import { createRepository, isRepository, openRepository, type RepositoryOptions } from "./open-repository.ts";
+import { SpareWorkers } from "./read/spare-workers.ts";
 import { RepositoryRecords } from "./records.ts";
 import type { Repository } from "./repository.ts";
 
@@ -47,6 +48,8 @@ export interface OpenRepositoryVaultOptions {
   readonly create: boolean;
   /** Numbers only when left out. */
   readonly ownerNames?: OwnerNames;
+  /** A backup is going to be restored: threads for that are started, and modules loaded, while the key is derived. */
+  readonly forRestore?: boolean;
   /** See {@link RepositoryOptions.meanwhile}. */
   readonly meanwhile?: () => Promise<unknown>;
   /** For tests: keys that are cheaper to open than any real one. */
@@ -64,7 +67,19 @@ export async function openRepositoryVault(
   signal: AbortSignal,
 ): Promise<Vault> {
   signal.throwIfAborted();
-  return new RepositoryVault(options, await openOrCreate(options, signal));
+  if (options.forRestore !== true) return new RepositoryVault(options, await openOrCreate(options, signal));
+  const spareWorkers = new SpareWorkers();
+  const meanwhile = async (): Promise<void> => {
+    spareWorkers.start();
+    await Promise.all([import("./list-backups.ts"), import("./backup-reader.ts"), options.meanwhile?.()]);
+  };
+  try {
+    const repo = await openOrCreate({ ...options, meanwhile }, signal);
+    return new RepositoryVault(options, { ...repo, spareWorkers });
+  } catch (error) {
+    await spareWorkers[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function openOrCreate(options: OpenRepositoryVaultOptions, signal: AbortSignal): Promise<Repository> {
@@ -168,6 +183,7 @@ class RepositoryVault implements Vault {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#repo.spareWorkers?.[Symbol.asyncDispose]();
     await this.#repo.storage[Symbol.asyncDispose]();
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from "../../domain/clock.ts";
 import type { ThisMachine } from "../../domain/run-owner.ts";
 import type { BlobType, ConfigDocument, MasterKey, ObjectId, PackedBlob } from "../../format/restic/model.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { SpareWorkers } from "./read/spare-workers.ts";
 
 export interface Repository {
   readonly storage: Storage;
@@ -19,6 +20,8 @@ export interface Repository {
   readonly machine: ThisMachine;
   readonly clock: Clock;
   readonly toolVersion: string;
+  /** Threads for whoever is going to read much. */
+  readonly spareWorkers?: SpareWorkers;
 }
 
 /** Where a blob lies. */

@@ -5,9 +5,7 @@
  * @module
  */
 
-import { availableParallelism } from "node:os";
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { BackupError, errorText } from "../../../domain/error.ts";
 import type { MasterKey } from "../../../format/restic/model.ts";
 import {
@@ -18,9 +16,15 @@ import {
   ownsBuffer,
 } from "./decode-blobs.ts";
 import type { InspectedFile, InspectTask } from "./inspect-file.ts";
+import { decodingThreads, type SpareWorkers, startBlobWorker } from "./spare-workers.ts";
 import { UnwrittenError, type UnwrittenFacts } from "./write-data.ts";
 
 type Task = DecodeTask | FileTask | InspectTask;
+
+/** @internal Between the threads and this file: what a thread is told before anything else. */
+export interface FirstToThread {
+  readonly key: MasterKey;
+}
 
 /** @internal Between the threads and this file. */
 export interface ToThread {
@@ -39,17 +43,11 @@ export interface FromThread {
   readonly unwritten?: UnwrittenFacts;
 }
 
-/** More do not help: one thread decodes about 400 MB/s, and what takes the bytes is one thread too. */
-const threadsMax = 8;
-
 /** Tasks given to a thread at once: while it is at one, the next lies ready. */
 const tasksPerThread = 2;
 
 /** Bytes decoded by the caller's own thread before others are started: a few milliseconds of work. */
 const inlineBytesMax = 2 * 1024 * 1024;
-
-/** Most of what a thread makes lies outside its heap and is freed by hand. MiB. */
-const youngHeapMiB = 4;
 
 interface Waiting {
   readonly task: Task;
@@ -73,6 +71,13 @@ export class BlobThreads implements AsyncDisposable {
 
   constructor(key: MasterKey) {
     this.#key = key;
+  }
+
+  /** Works with threads that were started ahead, if there are any, from the first byte on. */
+  takeOver(spare: SpareWorkers): void {
+    if (this.#threads.length > 0) return;
+    for (const worker of spare.take()) this.#threads.push(this.#employ(worker));
+    if (this.#threads.length > 0) this.#bytesInline = inlineBytesMax;
   }
 
   /**
@@ -122,20 +127,11 @@ export class BlobThreads implements AsyncDisposable {
   }
 
   #start(): void {
-    const count = Math.min(threadsMax, availableParallelism());
-    for (let i = 0; i < count; i++) this.#threads.push(this.#startOne());
+    for (let i = 0; i < decodingThreads(); i++) this.#threads.push(this.#employ(startBlobWorker()));
   }
 
-  #startOne(): Thread {
-    // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
-    const script = new URL(`./blob-worker${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(script, {
-      workerData: this.#key,
-      // Nothing of ours is for it to see.
-      env: {},
-      execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: youngHeapMiB },
-    });
+  #employ(worker: Worker): Thread {
+    worker.postMessage({ key: this.#key } satisfies FirstToThread);
     const thread: Thread = { worker, running: new Map() };
     worker.on("message", (answer: FromThread) => {
       const waiting = thread.running.get(answer.id);
@@ -147,8 +143,6 @@ export class BlobThreads implements AsyncDisposable {
     });
     worker.on("error", (error) => this.#fail(thread, error));
     worker.on("exit", () => this.#fail(thread, undefined));
-    // A program that has nothing else to do may end.
-    worker.unref();
     return thread;
   }
 

@@ -4,16 +4,18 @@
  * @module
  */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import type { MasterKey } from "../../../format/restic/model.ts";
-import type { FromThread, ToThread } from "./blob-threads.ts";
+import type { FirstToThread, FromThread, ToThread } from "./blob-threads.ts";
 import { decodeBlobs, decodeFile } from "./decode-blobs.ts";
 import { inspectFile } from "./inspect-file.ts";
 import { UnwrittenError } from "./write-data.ts";
 
-const key = workerData as MasterKey;
+parentPort?.once("message", ({ key }: FirstToThread) => {
+  parentPort?.on("message", (message: ToThread) => work(key, message));
+});
 
-parentPort?.on("message", ({ id, task, target }: ToThread) => {
+function work(key: MasterKey, { id, task, target }: ToThread): void {
   const answer = (): Omit<FromThread, "id"> => {
     if ("pieces" in task) return { failures: decodeBlobs(key, task, target) };
     if ("part" in task) return { failures: readable(() => decodeFile(key, task, target)) };
@@ -21,7 +23,7 @@ parentPort?.on("message", ({ id, task, target }: ToThread) => {
     return { failures: whole?.failures, ...(whole === undefined ? {} : { whole }) };
   };
   parentPort?.postMessage({ id, ...orUnwritten(answer) } satisfies FromThread);
-});
+}
 
 /** An error of this kind is for whoever has the files open; any other ends the thread. */
 function orUnwritten(work: () => Omit<FromThread, "id">): Omit<FromThread, "id"> {

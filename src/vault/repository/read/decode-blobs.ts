@@ -247,13 +247,20 @@ class Pieces implements StoredBytes {
   }
 }
 
+/** Scratch grows by so much at least, so that it does not for every blob that is larger by some bytes. */
+const scratchStepBytes = 1024 * 1024;
+
 /** Memory that is used for one blob after the other, as large as the largest was. */
 class Scratch {
   #bytes: Uint8Array = new Uint8Array();
 
   /** Valid until the next call. */
   take(length: number): Uint8Array {
-    if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
+    if (this.#bytes.length < length) {
+      // The collector would see the old ones late.
+      free(this.#bytes);
+      this.#bytes = new Uint8Array(Math.ceil(length / scratchStepBytes) * scratchStepBytes);
+    }
     return this.#bytes.subarray(0, length);
   }
 }

@@ -39,6 +39,11 @@ export class RepositoryReading implements AsyncDisposable {
     this.trees = new TreeSource(repo, index, this.fetcher, kept);
   }
 
+  /** Before much is read. */
+  takeSpareWorkers(): void {
+    if (this.repo.spareWorkers !== undefined) this.#threads.takeOver(this.repo.spareWorkers);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#threads[Symbol.asyncDispose]();
   }

@@ -14,6 +14,9 @@ export interface PackPart {
   readonly length: number;
 }
 
+/** Memory grows by so much at least, so that it does not for every blob that is larger by some bytes. */
+const growthBytes = 1024 * 1024;
+
 /** Read at once: several small blobs, or most of a large one. */
 const readBytes = 512 * 1024;
 
@@ -52,7 +55,7 @@ export class PackFile implements Disposable {
 
   #read(offset: number, length: number): void {
     const wanted = Math.max(length, Math.min(readBytes, this.#part.length - offset));
-    if (memory.length < wanted) memory = Buffer.allocUnsafeSlow(wanted);
+    if (memory.length < wanted) memory = enlarged(memory, wanted);
     this.#start = offset;
     this.#end = offset;
     while (this.#end < offset + wanted) {
@@ -63,6 +66,12 @@ export class PackFile implements Disposable {
       this.#end += bytes;
     }
   }
+}
+
+/** The old one is given back now: the collector would see it late. */
+function enlarged(old: Buffer, wanted: number): Buffer {
+  (old.buffer as ArrayBuffer).transfer(0);
+  return Buffer.allocUnsafeSlow(Math.ceil(wanted / growthBytes) * growthBytes);
 }
 
 /** Like what the file system says, so that whoever reads the file the other way finds out what is there. */
