@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import "../../testing/cheap-scrypt.ts";
 import { errorSchema } from "../../contract/error.ts";
 import { type ResultName, resultSchemas } from "../../contract/results.ts";

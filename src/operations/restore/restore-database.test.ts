@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isAbort, isBackupError } from "../../domain/error.ts";
 import { silentObserver } from "../../domain/progress.ts";
