@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
   chmodSync,
   linkSync,
@@ -60,6 +60,9 @@ function makeOddTree(): void {
     writeFileSync(join(folder, `size-${size}`), randomBytes(size));
   }
   truncateSync(join(folder, "size-0"), 20_000_000);
+  // More members than zlib compresses before our own deflate does.
+  const lines = Array.from({ length: 500_000 }, (_, i) => `line ${i} ${Math.imul(i, 0x9e3779b1)} and so on`);
+  writeFileSync(join(folder, "long-text"), lines.join("\n"));
   for (const mode of [0o000, 0o400, 0o777, 0o4755, 0o1644]) {
     writeFileSync(join(folder, `mode-${mode.toString(8)}`), "x");
     chmodSync(join(folder, `mode-${mode.toString(8)}`), mode);
@@ -109,6 +112,18 @@ test("Python's tarfile, which wrote the original's archives, reads ours", () => 
   const members = Number(execFileSync("python3", ["-c", script, archive], { encoding: "utf8" }));
   const { files, directories, symlinks } = written.result.counts;
   assert.equal(members, files + directories + symlinks);
+});
+
+test("gzip and Python's zlib find nothing wrong with what our own deflate made", () => {
+  const archive = join(vault, archiveNames("a").archiveName);
+  execFileSync("gzip", ["-t", archive]);
+  const script =
+    "import gzip,hashlib,sys,tarfile;t=tarfile.open(fileobj=gzip.open(sys.argv[1]));" +
+    "print(hashlib.sha256(t.extractfile('uploads/long-text').read()).hexdigest())";
+  const hash = createHash("sha256")
+    .update(readFileSync(join(folder, "long-text")))
+    .digest("hex");
+  assert.equal(execFileSync("python3", ["-c", script, archive], { encoding: "utf8" }), `${hash}\n`);
 });
 
 test("one file comes out with dd, gunzip and tail, as docs/archive-format.md says", () => {
