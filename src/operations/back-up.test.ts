@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Problem } from "../domain/backup.ts";
 import { systemClock } from "../domain/clock.ts";

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Backup } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { silentObserver } from "../domain/progress.ts";
 import { createLiveApp } from "../testing/live-app.ts";
 import { openLiveContext } from "../testing/live-context.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { type ErrorKind, isBackupError } from "../domain/error.ts";
 import { silentObserver } from "../domain/progress.ts";
 import { fakeMaintenance, samplePrunePlan } from "../testing/fake-maintenance.ts";

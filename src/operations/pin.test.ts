@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import { systemClock } from "../domain/clock.ts";
 import { isBackupError } from "../domain/error.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { isBackupError } from "../domain/error.ts";
 import { silentObserver } from "../domain/progress.ts";
 import { createLiveApp } from "../testing/live-app.ts";

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../testing/kept-captures.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Backup, Problem } from "../domain/backup.ts";
 import { isBackupError } from "../domain/error.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { errorSchema } from "../../contract/error.ts";
 import { type ResultName, resultSchemas } from "../../contract/results.ts";
 import { CliSandbox, type CommandRun } from "../../testing/cli-sandbox.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { resultSchemas } from "../../contract/results.ts";
 import "../../testing/cheap-scrypt.ts";
 import { CliSandbox } from "../../testing/cli-sandbox.ts";

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { errorSchema } from "../../contract/error.ts";
 import { type ResultName, resultSchemas } from "../../contract/results.ts";
 import { systemClock } from "../../domain/clock.ts";

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writ
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
+import "../../testing/kept-captures.ts";
 import type { ManagerConfiguration } from "../../app/configuration.ts";
 import { isBackupError } from "../../domain/error.ts";
 import "../../testing/cheap-scrypt.ts";

@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import type { Backup } from "../../domain/backup.ts";
 import { isBackupError } from "../../domain/error.ts";
 import type { Progress } from "../../domain/progress.ts";
 import { createBrowseScene } from "../../testing/browse-scene.ts";
+import { sampleBackup } from "../../testing/sample-backup.ts";
 import type { BackupManager } from "../backup-manager.ts";
 import { CopiedAlready, originOf } from "./copied-already.ts";
 import type { CopyResult } from "./copy-requests.ts";
-import { sampleBackup } from "../../testing/sample-backup.ts";
 
 /** All that is in a backup, with the hash of its bytes. */
 async function contentsOf(manager: BackupManager, backup: string): Promise<unknown[]> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { createLiveApp, type LiveApp } from "../../testing/live-app.ts";

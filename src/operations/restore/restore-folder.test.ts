@@ -18,6 +18,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { isRestoreLeftover } from "../../source/swap/staging-names.ts";

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import fc from "fast-check";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { BackupError } from "../../domain/error.ts";

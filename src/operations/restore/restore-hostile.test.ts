@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { gzipSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
 import { createBackupManager } from "../../app/create-backup-manager.ts";

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { silentObserver } from "../../domain/progress.ts";

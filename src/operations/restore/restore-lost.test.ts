@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import type { Backup, BackupFile } from "../../domain/backup.ts";
 import { isBackupError } from "../../domain/error.ts";

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import "../../testing/kept-captures.ts";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { createLiveApp, type LiveApp } from "../../testing/live-app.ts";
 
