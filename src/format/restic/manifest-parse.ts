@@ -106,7 +106,8 @@ function parseCheck(fields: MetadataFields): DatabaseCheck {
 
 function parseRoot(fields: MetadataFields): ManifestRoot {
   const path = fields.text("path", pathCharactersMax);
-  return { name: fields.text("name"), path, treePath: treePathOf(fields) };
+  const root = { name: fields.text("name"), path, treePath: treePathOf(fields) };
+  return fields.has("tree") ? { ...root, tree: fields.text("tree") } : root;
 }
 
 function treePathOf(fields: MetadataFields): string {

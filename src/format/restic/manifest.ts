@@ -18,6 +18,7 @@ import type {
 } from "../../domain/backup.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
 import { textCharactersMax } from "../archive/metadata-fields.ts";
+import type { ObjectId } from "./model.ts";
 
 /** What this program writes, and the newest it reads. */
 export const manifestVersion = 1;
@@ -44,6 +45,8 @@ export interface ManifestDatabase extends Omit<BackupDatabase, "sha256"> {
 export interface ManifestRoot extends EntryRoot {
   /** Absolute path of its folder in the tree. Where the folder was missing, nothing is there. */
   readonly treePath: string;
+  /** Its tree as it was stored: another program may leave something out when it writes the snapshot anew. */
+  readonly tree?: ObjectId;
 }
 
 export interface Manifest {
@@ -100,7 +103,10 @@ export function encodeManifest(m: Manifest): string {
       unchanged_files: m.counts.unchangedFiles,
     },
     databases: m.databases.map(databaseOf),
-    roots: m.roots.map(({ name, path, treePath }) => ({ name, path, tree_path: treePath })),
+    roots: m.roots.map(({ name, path, treePath, tree }) => ({
+      ...{ name, path, tree_path: treePath },
+      ...(tree === undefined ? {} : { tree }),
+    })),
     problem_count: m.problemCount,
     problems: m.problems.slice(0, manifestProblemsMax).map(({ kind, path, message }) => ({
       kind,

@@ -197,7 +197,7 @@ class RepositoryBackupWriter implements BackupWriter {
       begun,
       summary,
       databases: this.#databases.list(),
-      roots: this.#tree.roots,
+      roots: this.#tree.storedRoots(),
       problems: this.#problems,
       counts: { ...this.#entries.counts, databases: this.#databases.count },
       sourceBytes: this.#entries.sourceBytes + this.#databases.sizeBytes,

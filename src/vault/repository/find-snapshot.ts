@@ -6,9 +6,14 @@
  */
 
 import { BackupError, isBackupError } from "../../domain/error.ts";
-import { manifestBytesMax, manifestFileName, ownFolderName } from "../../format/restic/manifest.ts";
+import {
+  type Manifest,
+  manifestBytesMax,
+  manifestFileName,
+  ownFolderName,
+} from "../../format/restic/manifest.ts";
 import { type ParsedManifest, parseManifest } from "../../format/restic/manifest-parse.ts";
-import type { ObjectId, SnapshotDocument } from "../../format/restic/model.ts";
+import type { ObjectId, SnapshotDocument, TreeNode } from "../../format/restic/model.ts";
 import { parseSnapshot } from "../../format/restic/snapshot.ts";
 import {
   type DescribedBackup,
@@ -83,7 +88,10 @@ export async function describeFound(
 ): Promise<DescribedBackup> {
   let parsed = manifestInSnapshot(document);
   if (parsed === undefined && mayHaveManifest(document)) {
-    parsed = await manifestInTree(await reading(), document, signal);
+    const opened = await reading();
+    parsed = await manifestInTree(opened, document, signal);
+    if (parsed?.outcome === "ours" && (await lacksContent(opened, document, parsed.manifest, signal)))
+      parsed = { ...parsed, manifest: withContentLost(parsed.manifest) };
   }
   const { backup, manifest } = describeSnapshot(backupId, document, parsed);
   return { backup: snapshotId === backupId ? backup : { ...backup, snapshotId }, manifest };
@@ -109,6 +117,39 @@ async function manifestInTree(
     if (!isBackupError(error, "damaged")) throw error;
     return { outcome: "damaged", reason: error.message };
   }
+}
+
+/**
+ * Whether the snapshot no longer holds what was backed up: restic's `rewrite` leaves files out, and its
+ * `repair` also parts of files, without a word in the snapshot.
+ */
+async function lacksContent(
+  { trees }: RepositoryReading,
+  { tree }: SnapshotDocument,
+  { roots, databases }: Manifest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const nodeAt = (path: string): Promise<TreeNode | undefined> =>
+    resolvePath(trees, tree, componentsOf(path), "", signal);
+  try {
+    for (const root of roots)
+      if (root.tree !== undefined && (await nodeAt(root.treePath))?.subtree !== root.tree) return true;
+    for (const { treePath, sizeBytes } of databases)
+      if ((await nodeAt(treePath))?.sizeBytes !== sizeBytes) return true;
+    return false;
+  } catch (error) {
+    // What cannot be read is for `verify` to tell.
+    if (!isBackupError(error, "damaged")) throw error;
+    return false;
+  }
+}
+
+/** I5: it must not count as the newest good one. */
+function withContentLost(manifest: Manifest): Manifest {
+  const lost = { ...manifest, incomplete: true };
+  if (manifest.state !== "good") return lost;
+  const stateReason = "another program has changed what it holds since it was made";
+  return { ...lost, state: "incomplete", stateReason };
 }
 
 function noSuchBackup(repo: Repository, id: string): BackupError {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Backup } from "../../domain/backup.ts";
-import { manifestField } from "../../format/restic/manifest.ts";
+import { manifestField, manifestFileName, ownFolderName } from "../../format/restic/manifest.ts";
 import type { SnapshotDocument } from "../../format/restic/model.ts";
 import { encodeSnapshot } from "../../format/restic/snapshot.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
@@ -90,6 +90,28 @@ test("a backup has the tags that restic gave it, and not those it took away", as
   await scene.rewrite({ ...tagged, tags: [...own, "checked", "vertex-backup"] });
   const [backup] = await listBackups(scene.repo, signal);
   assert.deepEqual([backup?.id, backup?.tags], [scene.ours.id, ["checked", "vertex-backup"]]);
+});
+
+test("a backup of which another program has left something out is incomplete, and no longer good (I5)", async () => {
+  await using scene = await openScene();
+  const { repo, ours } = scene;
+  assert.equal(ours.state, "good");
+  const { snapshots } = await loadSnapshots(repo, signal);
+  const manifest = snapshots[0]?.document.others?.get(manifestField) ?? "";
+  const file = { [`/${ownFolderName}/${manifestFileName}`]: [manifest] };
+  for (const left of [{}, { "/srv/files/other": ["x"] }]) {
+    const sample = await storeSample(repo, { ...file, ...left });
+    const tree = (await loadSnapshots(repo, signal)).snapshots.find(({ id }) => id === sample)?.document.tree;
+    await removeObjects(repo, "snapshots", [sample], signal);
+    const changes = { tree: tree ?? "", original: ours.id, others: new Map<string, string>() };
+    const rewritten = await scene.rewrite(changes, true);
+    const backup = (await listBackups(repo, signal)).find(({ snapshotId, id }) =>
+      [snapshotId, id].includes(rewritten),
+    );
+    assert.equal(backup?.state, "incomplete");
+    assert.match(backup.stateReason, /another program/);
+    await removeObjects(repo, "snapshots", [rewritten], signal);
+  }
 });
 
 test("a backup that was rewritten and is still there is there twice, each under an id of its own", async () => {

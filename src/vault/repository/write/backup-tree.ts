@@ -10,7 +10,7 @@ import type { ByteString } from "../../../domain/byte-string.ts";
 import { byteStringFromText } from "../../../domain/byte-string.ts";
 import type { EntryRoot } from "../../../domain/entry.ts";
 import { BackupError } from "../../../domain/error.ts";
-import { manifestFileName, type ManifestRoot, ownFolderName } from "../../../format/restic/manifest.ts";
+import { type ManifestRoot, manifestFileName, ownFolderName } from "../../../format/restic/manifest.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import { encodeTreeOfNodes } from "../../../format/restic/tree.ts";
 import type { BlobStore } from "../store/blob-store.ts";
@@ -43,6 +43,7 @@ export class BackupTree {
   /** Roots that got entries, and those whose trees are complete. */
   readonly #begun = new Set<string>();
   readonly #complete = new Set<string>();
+  readonly #trees = new Map<string, ObjectId>();
 
   constructor(options: BackupTreeOptions) {
     this.#options = options;
@@ -61,6 +62,14 @@ export class BackupTree {
   end(): void {
     for (const builder of this.#builders.values()) builder.end();
     this.#options.databases.placeRest(this.#top);
+  }
+
+  /** The roots with the trees that are complete. */
+  storedRoots(): readonly ManifestRoot[] {
+    return this.roots.map((root) => {
+      const tree = this.#trees.get(root.name);
+      return tree === undefined ? root : { ...root, tree };
+    });
   }
 
   /** Stores the manifest and what is above the roots; returns the id of the whole. Call when all files are stored. */
@@ -91,6 +100,7 @@ export class BackupTree {
     const top: NodeSlot = {
       fill: (node) => {
         this.#complete.add(root.name);
+        if (node?.subtree !== undefined) this.#trees.set(root.name, node.subtree);
         slot.fill(node);
       },
     };
