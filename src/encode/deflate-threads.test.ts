@@ -17,10 +17,13 @@ test("DeflateThreads make members of more jobs than threads, each of its own byt
     i % 4 === 3 ? randomBytes(memberRawBytesMax) : Buffer.from(`line ${i} and so on\n`.repeat(i * 900)),
   );
   await Promise.all(
-    contents.map(async (content) => {
+    contents.map(async (content, i) => {
       const raw = buffer(memberRawBytesMax);
       content.copy(raw);
-      const made = await threads.deflate(raw, content.length, buffer(memberBytesMax));
+      const made = await threads.make(
+        { raw, rawBytes: content.length, target: buffer(memberBytesMax) },
+        i % 5 === 0 ? "store" : "deflate",
+      );
       assert.equal(memberLength(made.member.bytes), made.member.bytes.length);
       assert.equal(made.member.crc32, crc32(made.member.bytes));
       assert.deepEqual(gunzipSync(made.member.bytes), content);
@@ -34,7 +37,10 @@ test("DeflateThreads make members of more jobs than threads, each of its own byt
 test("DeflateThreads that are closed finish what they have in work", async () => {
   const threads = new DeflateThreads();
   const jobs = [1, 2, 3].map(() =>
-    threads.deflate(buffer(100_000).fill("text "), 100_000, buffer(memberBytesMax)),
+    threads.make(
+      { raw: buffer(100_000).fill("text "), rawBytes: 100_000, target: buffer(memberBytesMax) },
+      "deflate",
+    ),
   );
   const [made] = await Promise.all([Promise.all(jobs), threads[Symbol.asyncDispose]()]);
   for (const { member } of made) assert.equal(gunzipSync(member.bytes).length, 100_000);
@@ -45,20 +51,22 @@ test("DeflateThreads refuse all jobs once one of them failed", async () => {
   const isFailure = (error: unknown): boolean =>
     isBackupError(error, "bug") && error.message.startsWith("Cannot compress");
   // More than the kernel takes.
-  const tooLarge = threads.deflate(
-    buffer(memberRawBytesMax + 1),
-    memberRawBytesMax + 1,
-    buffer(memberBytesMax),
+  const tooLarge = threads.make(
+    { raw: buffer(memberRawBytesMax + 1), rawBytes: memberRawBytesMax + 1, target: buffer(memberBytesMax) },
+    "deflate",
   );
   await assert.rejects(tooLarge, isFailure);
-  await assert.rejects(threads.deflate(buffer(10), 10, buffer(memberBytesMax)), isFailure);
+  await assert.rejects(
+    threads.make({ raw: buffer(10), rawBytes: 10, target: buffer(memberBytesMax) }, "deflate"),
+    isFailure,
+  );
   await threads[Symbol.asyncDispose]();
 });
 
 test("DeflateThreads that nobody closes do not keep a process alive", () => {
   const script = `
     import { DeflateThreads } from ${JSON.stringify(new URL("./deflate-threads.ts", import.meta.url).href)};
-    const made = await new DeflateThreads().deflate(Buffer.allocUnsafeSlow(50).fill("a"), 50, Buffer.allocUnsafeSlow(500));
+    const made = await new DeflateThreads().make({ raw: Buffer.allocUnsafeSlow(50).fill("a"), rawBytes: 50, target: Buffer.allocUnsafeSlow(500) }, "deflate");
     console.log(made.member.rawBytes);`;
   assert.equal(execFileSync(process.execPath, ["--input-type=module", "-e", script]).toString(), "50\n");
 });

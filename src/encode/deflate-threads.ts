@@ -26,6 +26,7 @@ interface DeflateJob {
   readonly raw: ArrayBuffer;
   readonly rawBytes: number;
   readonly target: ArrayBuffer;
+  readonly method: "deflate" | "store";
 }
 
 export interface DeflateAnswer {
@@ -66,13 +67,16 @@ export class DeflateThreads {
   #closing = false;
 
   /**
-   * Makes a member of the first `rawBytes` bytes of `raw`, in `target`. Both must be whole
+   * Makes a member of the first `rawBytes` bytes of `raw`, in `target`, compressed or stored as they are. Both must be whole
    * `ArrayBuffer`s, and cannot be used any more: the answer has others in their place.
    */
-  deflate(raw: Buffer, rawBytes: number, target: Buffer): Promise<DeflatedMember> {
+  make(
+    { raw, rawBytes, target }: { raw: Buffer; rawBytes: number; target: Buffer },
+    method: "deflate" | "store",
+  ): Promise<DeflatedMember> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const thread = this.#idlest();
-    const job = { raw: raw.buffer, rawBytes, target: target.buffer } as DeflateJob;
+    const job = { raw: raw.buffer, rawBytes, target: target.buffer, method } as DeflateJob;
     return new Promise((resolve, reject) => {
       thread.jobs.push({ rawBytes, resolve, reject });
       thread.worker.ref();

@@ -48,7 +48,7 @@ export const createCommand: CommandModule = {
       .option("--integrity-check", "check captured databases thoroughly instead of quickly")
       .option(
         "--level <n>",
-        "compression, 1 (fast) to 9 (small); default 5, about the size gzip makes by default",
+        "compression by zlib, 1 (fast) to 9 (small); by default our own, fast and about the size gzip makes",
         gzipLevel,
       )
       .option("--tag <tag>", "give the backup a tag; repeatable", collectFilled)

@@ -30,7 +30,7 @@ const compressionsMax = 3;
  * (`npm run bench` says how much), in two thirds of the time its own 6 takes.
  */
 const zlibLevel = 5;
-/** So many members are compressed by zlib before threads are started, which a small backup would not repay. */
+/** So many members of each kind are made without threads, whose start a small backup would not repay. */
 const membersBeforeThreads = 8;
 
 /** What is known of the bytes: `auto` looks at them. */
@@ -53,6 +53,7 @@ export class MemberFactory {
   readonly #threadJobs = new Permits(DeflateThreads.jobsMax);
   #threads: DeflateThreads | undefined;
   #compressed = 0;
+  #stored = 0;
 
   /**
    * `level` is zlib's; when undefined our own deflate takes the most of it, in threads.
@@ -82,9 +83,8 @@ export class MemberFactory {
     const store =
       !zero &&
       (method === "store" || (method === "auto" && looksCompressible(bytes.subarray(dataAt)) === false));
-    // Which member goes which way depends on its place only, so that the same folder gives the same bytes.
-    if (!zero && !store && this.#level === undefined && this.#compressed++ >= membersBeforeThreads)
-      return this.#threadJobs.run(() => this.#makeInThread(raw, end));
+    if (!zero && this.#isForThread(store))
+      return this.#threadJobs.run(() => this.#makeInThread(raw, end, store ? "store" : "deflate"));
     try {
       if (zero) return this.makeZeros(end);
       const target = this.#encoded.take();
@@ -102,9 +102,15 @@ export class MemberFactory {
     await this.#threads?.[Symbol.asyncDispose]();
   }
 
-  async #makeInThread(raw: Buffer, rawBytes: number): Promise<MadeMember> {
+  /** Depends on the member's place only, so that the same folder gives the same bytes. */
+  #isForThread(store: boolean): boolean {
+    if (this.#level !== undefined) return false;
+    return (store ? this.#stored++ : this.#compressed++) >= membersBeforeThreads;
+  }
+
+  async #makeInThread(raw: Buffer, rawBytes: number, method: "deflate" | "store"): Promise<MadeMember> {
     this.#threads ??= new DeflateThreads();
-    const made = await this.#threads.deflate(raw, rawBytes, this.#encoded.take());
+    const made = await this.#threads.make({ raw, rawBytes, target: this.#encoded.take() }, method);
     this.#raw.give(made.raw);
     return { ...made.member, release: () => this.#encoded.give(made.target) };
   }
