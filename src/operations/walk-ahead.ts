@@ -5,10 +5,10 @@
  */
 
 import type { ByteString } from "../domain/byte-string.ts";
-import { withSidecars } from "../source/sidecar-names.ts";
 import { StartedWalk } from "../source/folder/walk-aside.ts";
 import { realBytePath, type WalkOptions } from "../source/folder/walk-folder.ts";
 import { entriesWorthThread } from "../source/folder/walk-thread.ts";
+import { withSidecars } from "../source/sidecar-names.ts";
 import type { OperationContext } from "./context.ts";
 import type { FolderSource } from "./requests.ts";
 

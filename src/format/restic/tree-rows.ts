@@ -12,9 +12,9 @@ import type { ObjectId, TreeNode } from "./model.ts";
 import {
   idBytes,
   numbersPerRow,
+  type RowOwner,
   rowKinds,
   rowNumbers,
-  type RowOwner,
   rowWide,
   type ScannedRows,
   scanRows,

@@ -9,8 +9,8 @@ import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import { asByteString, type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
 import type { Entry } from "../../domain/entry.ts";
 import { BackupError, reasonText } from "../../domain/error.ts";
-import { cacheTagName, isCacheDirectory } from "./cache-tag.ts";
-import { isLargeDirectory, type NameSource, namesFromSorted, readNames } from "./directory-names.ts";
+import { isLiveSidecar } from "../capture/live-sidecar.ts";
+import { isRestoreLeftover } from "../swap/staging-names.ts";
 import {
   absolutePath,
   displayEntryPath,
@@ -18,9 +18,9 @@ import {
   joinEntryPath,
   parentEntryPath,
 } from "../tree/entry-path.ts";
+import { cacheTagName, isCacheDirectory } from "./cache-tag.ts";
+import { isLargeDirectory, type NameSource, namesFromSorted, readNames } from "./directory-names.ts";
 import { type PathRules, pathRules } from "./exclude-rules.ts";
-import { isLiveSidecar } from "../capture/live-sidecar.ts";
-import { isRestoreLeftover } from "../swap/staging-names.ts";
 import type { EntryBatch, ReportProblem, WalkOptions } from "./walk-folder.ts";
 
 /** What a step came to: one name looked at, the end, or a directory so large that the caller reads it. */

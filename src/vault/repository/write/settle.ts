@@ -6,8 +6,8 @@
  */
 
 import type { ByteString } from "../../../domain/byte-string.ts";
-import { isBackupError } from "../../../domain/error.ts";
 import { compareEntryPaths, type Entry } from "../../../domain/entry.ts";
+import { isBackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import type { BlobIndex } from "../blob-index.ts";
 import type { TreeSource } from "../read/tree-source.ts";
