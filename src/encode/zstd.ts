@@ -12,7 +12,7 @@ import { BackupError, errorText } from "../domain/error.ts";
 const defaultLevel = 3;
 
 /** What a frame adds at most to bytes that do not shrink: header, and 3 bytes for each block of 128 KiB. */
-const frameBytesMax = 64;
+const frameOverheadBytes = 64;
 const bytesPerBlock = 128 * 1024;
 
 /**
@@ -26,10 +26,15 @@ const firstBufferBytesMax = 16 * 1024 * 1024;
 /** A first buffer that is filled to its last byte makes the decoder ask for a second as large: almost half of the time. */
 const spareBytes = 1;
 
+/** What a frame of so many bytes takes at most. */
+export function frameBytesMax(plainBytes: number): number {
+  return plainBytes + Math.ceil(plainBytes / bytesPerBlock) * 3 + frameOverheadBytes;
+}
+
 /** One zstd frame that carries its content's size. Also where it is larger than what went in. */
 export function compress(bytes: Uint8Array, level: number = defaultLevel): Buffer {
   return zstdCompressSync(bytes, {
-    chunkSize: bytes.byteLength + Math.ceil(bytes.byteLength / bytesPerBlock) * 3 + frameBytesMax,
+    chunkSize: frameBytesMax(bytes.byteLength),
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
 }

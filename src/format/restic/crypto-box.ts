@@ -29,6 +29,9 @@ const macKeyPartBytes = 16;
 /** How much longer an envelope is than what is inside. */
 export const boxOverheadBytes: number = ivBytes + macBytes;
 
+/** What is smaller costs more to give back than to leave to the collector. */
+const releasedBytesMin = 1024;
+
 /** Random bytes are fetched for this many IVs at once: a call costs as much as encrypting 2 KiB. */
 const ivsFetched = 256;
 
@@ -181,7 +184,7 @@ function* openedPieces(
 
 /** Given back at once: the collector counts what is outside its heap, and would run for every few megabytes of it. */
 function releasePiece(piece: Buffer<ArrayBuffer>): void {
-  if (piece.length === poly1305PieceBytes) piece.buffer.transfer(0);
+  if (piece.length >= releasedBytesMin && piece.buffer.byteLength === piece.length) piece.buffer.transfer(0);
 }
 
 /** Encrypts piece by piece, and yields each once it is in its place. */

@@ -1,11 +1,11 @@
 /**
  * Decides how a blob lies in its pack: as a zstd frame, or as it is where a frame
- * would not be smaller. Pure.
+ * would not be smaller.
  *
  * @module
  */
 
-import { compress } from "../../../encode/zstd.ts";
+import { ZstdFrames } from "../../../encode/zstd-frames.ts";
 
 /**
  * libzstd's level 1 makes of text what restic's default makes of it within 4 %, in little more
@@ -25,11 +25,24 @@ const worthwhileRatio = 0.97;
 
 const sample = Buffer.alloc(pieceBytes * pieceCount);
 
-/** The frame, or undefined where the bytes are better stored as they are. */
-export function compressBlob(plain: Uint8Array, level: number): Buffer | undefined {
+/** By level; of this thread. */
+const framesOf = new Map<number, ZstdFrames>();
+
+/** A frame, valid until the next call of anything here. */
+export function frameBlob(plain: Uint8Array, level: number): Uint8Array {
+  let frames = framesOf.get(level);
+  if (frames === undefined) {
+    frames = new ZstdFrames(level);
+    framesOf.set(level, frames);
+  }
+  return frames.frame(plain);
+}
+
+/** The frame as of {@link frameBlob}, or undefined where the bytes are better stored as they are. */
+export function compressBlob(plain: Uint8Array, level: number): Uint8Array | undefined {
   if (plain.length < worthwhileBytesMin) return undefined;
   if (plain.length >= probedBytesMin && !looksCompressible(plain)) return undefined;
-  const frame = compress(plain, level);
+  const frame = frameBlob(plain, level);
   return frame.length < plain.length ? frame : undefined;
 }
 
@@ -39,5 +52,5 @@ function looksCompressible(plain: Uint8Array): boolean {
     const start = Math.floor(i * step);
     sample.set(plain.subarray(start, start + pieceBytes), i * pieceBytes);
   }
-  return compress(sample, 1).length < sample.length * worthwhileRatio;
+  return frameBlob(sample, 1).length < sample.length * worthwhileRatio;
 }

@@ -16,6 +16,8 @@ import { runInNewContext } from "node:vm";
 const bytesBetween = 24 * 1024 * 1024;
 /** What a blob leaves behind besides its bytes, of zlib for the most part. */
 const bytesPerBlob = 4096;
+/** Of large blobs, most is given back by hand. */
+const leftBytesMax = 64 * 1024;
 
 /** Counts the bytes of blobs, and collects garbage now and then. One for each thread. */
 export class GarbageCounter {
@@ -24,7 +26,7 @@ export class GarbageCounter {
 
   /** Call after each blob. */
   add(plainBytes: number): void {
-    this.#bytes += plainBytes + bytesPerBlob;
+    this.#bytes += Math.min(plainBytes, leftBytesMax) + bytesPerBlob;
     if (this.#bytes < bytesBetween) return;
     this.#bytes = 0;
     this.#collect?.();

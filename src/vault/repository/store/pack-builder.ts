@@ -6,12 +6,11 @@
  */
 
 import { randomFillSync } from "node:crypto";
-import { compress } from "../../../encode/zstd.ts";
 import { boxOverheadBytes, sealBox, sealBoxInto } from "../../../format/restic/crypto-box.ts";
 import type { BlobType, IndexedPack, MasterKey, ObjectId } from "../../../format/restic/model.ts";
 import { encodePackHeader } from "../../../format/restic/pack-header.ts";
 import type { PreparedFile } from "../../../storage/storage.ts";
-import { compressBlob } from "./compress-blob.ts";
+import { compressBlob, frameBlob } from "./compress-blob.ts";
 import { OpenPack } from "./open-pack.ts";
 import type { StagedFiles } from "./staged-file.ts";
 
@@ -78,7 +77,6 @@ export class PackBuilder {
     const length = inside.length + boxOverheadBytes;
     const uncompressedLength = frame === undefined ? undefined : plain.length;
     this.#append({ id, length, uncompressedLength }, (target, at) => sealBoxInto(key, inside, target, at));
-    release(frame);
     return length;
   }
 
@@ -92,11 +90,11 @@ export class PackBuilder {
     for (let slot = 0; slot < openPacks; slot++) this.#close(slot);
   }
 
-  #frame(plain: Uint8Array): Buffer | undefined {
+  #frame(plain: Uint8Array): Uint8Array | undefined {
     const { version, type, level } = this.#options;
     if (version < 2) return undefined;
     // Trees are always compressed in version 2, as restic does.
-    return type === "tree" ? compress(plain, level) : compressBlob(plain, level);
+    return type === "tree" ? frameBlob(plain, level) : compressBlob(plain, level);
   }
 
   #packFor(length: number): OpenPack {
@@ -145,12 +143,6 @@ export class PackBuilder {
     }
     return this.#chance[this.#chanceAt++]! % openPacks;
   }
-}
-
-/** Given back at once, rather than when the collector gets to it. Smaller buffers may be parts of one that others are in. */
-function release(frame: Buffer | undefined): void {
-  const buffer = frame?.buffer;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
