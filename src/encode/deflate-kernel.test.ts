@@ -79,6 +79,18 @@ test("the deflate kernel takes every size at which something in it ends", () => 
   assert.throws(() => kernel.compress(Buffer.alloc(memberRawBytesMax + 1), memberBytesMax), RangeError);
 });
 
+test("the deflate kernel keeps codes short where symbols are so rare that the best code were too long", () => {
+  const raw = Buffer.alloc(400_000);
+  let state = 7;
+  for (let at = 0; at < raw.length; at++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    // Each number half as often as the one before it, between bytes that leave few matches.
+    raw[at] = at % 2 === 0 ? Math.clz32(state) : 100 + ((state >>> 8) % 100);
+  }
+  assert.ok(raw.includes(15));
+  assertComesBack(raw, "skewed");
+});
+
 test("the deflate kernel keeps every bound on its output, or says that it cannot", () => {
   let refused = 0;
   fc.assert(
