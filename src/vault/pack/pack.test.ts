@@ -147,7 +147,8 @@ test("tarStream() and zipStream() pass on what content throws, stop when aborted
       if (seen > noise.length) break;
     }
     // What is being compressed when the reader goes is not waited for by the loop itself.
-    for (let turn = 0; turn < 60_000 && !closed; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let turn = 0; turn < 60_000 && !closed; turn++)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     assert.ok(closed, pack.name);
   }
 });
