@@ -10,6 +10,7 @@ import type { Problem } from "../../domain/backup.ts";
 import { asByteString, byteStringFromText, byteStringToPath } from "../../domain/byte-string.ts";
 import { compareEntryPaths, type Entry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
+import { walkFolderAside } from "./walk-aside.ts";
 import { realBytePath, type WalkOptions, walkFolder } from "./walk-folder.ts";
 
 const signal = new AbortController().signal;
@@ -47,6 +48,16 @@ test("walkFolder() yields directories before their content and siblings in byte 
   assert.deepEqual(problems, []);
   assert.equal(entries[1]?.sizeBytes, 1);
   assert.deepEqual(entries[1]?.content, { from: "path", path: realBytePath(join(root, "B")) });
+});
+
+test("walkFolder() and walkFolderAside() agree on folders that end where a batch does", async (t) => {
+  const root = makeRoot(t);
+  for (let file = 0; file < 511; file++) writeFileSync(join(root, `${file}.jpg`), "");
+  const [entries] = await walk(root);
+  assert.equal(entries.length, 512);
+  const report = (problem: Problem): void => assert.fail(problem.message);
+  const aside = await Array.fromAsync(walkFolderAside(optionsFor(root), report, signal));
+  assert.deepEqual(aside.flat(), entries);
 });
 
 test("walkFolder() keeps the order of compareEntryPaths for any names, ten thousand files included", async (t) => {

@@ -74,7 +74,8 @@ export async function* walkInBatches<B extends EntryBatch>(
   for (;;) {
     signal.throwIfAborted();
     const step = fillBatch(walk, batch, breather);
-    if (batch.length >= entriesPerBatch || step === "end") {
+    // A folder may end exactly where a batch does.
+    if (batch.length >= entriesPerBatch || (step === "end" && batch.length > 0)) {
       yield batch;
       batch = newBatch();
     }
