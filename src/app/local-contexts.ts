@@ -7,6 +7,7 @@
 
 import { chmod } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { BackupType } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
 import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
@@ -66,7 +67,6 @@ export class LocalContexts implements ContextProvider {
   }
 
   async open(access: Access, signal: AbortSignal, warn: Warn): Promise<OperationContext> {
-    if (access === "create") this.#prepareWalk();
     const vaultOnly = await this.#contextFor(access, signal, warn);
     const context = access === "vault" ? vaultOnly : await this.#withScratch(vaultOnly, access, warn);
     if (access === "create") await rememberVault(this.#stateDirectory, this.#vaultDirectory);
@@ -75,15 +75,13 @@ export class LocalContexts implements ContextProvider {
     return context;
   }
 
-  prepareCapture(): void {
-    this.#capturer ??= preparedCapturer();
-    // Whoever takes it is told.
-    this.#capturer.catch(() => undefined);
-  }
-
-  /** The thread that is going to walk a large folder starts while the vault is opened. */
-  #prepareWalk(): void {
-    const folders = this.sources.flatMap((source) => source.folders);
+  prepare({ databases, folders }: Source, type: BackupType): void {
+    if (type !== "storage" && databases.length > 0) {
+      this.#capturer ??= preparedCapturer();
+      // Whoever takes it is told.
+      this.#capturer.catch(() => undefined);
+    }
+    if (type === "database") return;
     if (folders.some(({ path }) => seemsToHoldMany(path, entriesWorthThread))) prepareWalkThread();
   }
 

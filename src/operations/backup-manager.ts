@@ -8,8 +8,8 @@
 
 import type { Backup } from "../domain/backup.ts";
 import type { Observer } from "../domain/progress.ts";
-import { chooseSource, chooseSources, chooseType } from "./choose-source.ts";
 import { BackupBrowser } from "./browse/browser.ts";
+import { chooseSource, chooseSources, chooseType } from "./choose-source.ts";
 import type { ContextProvider } from "./context.ts";
 import type { CopyRequest, CopyResult } from "./copy/copy-requests.ts";
 import { OperationRunner } from "./operation-runner.ts";
@@ -70,8 +70,7 @@ export class BackupManager implements AsyncDisposable {
   createBackup(request: requests.BackUpRequest = {}): Promise<requests.BackUpResult> {
     return this.#runner.create(request, verbs.backUp, () => {
       const source = chooseSource(this.#contexts.sources, request.source);
-      const type = chooseType(source, request);
-      if (type !== "storage" && source.databases.length > 0) this.#contexts.prepareCapture?.();
+      this.#contexts.prepare?.(source, chooseType(source, request));
     });
   }
 

@@ -6,14 +6,15 @@
  * @module
  */
 
+import type { BackupType } from "../domain/backup.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import type { BackupReader, Vault } from "../vault/vault.ts";
-import type { CreateVaultRequest } from "./vault-requests.ts";
 import type { Source } from "./requests.ts";
+import type { CreateVaultRequest } from "./vault-requests.ts";
 
 export interface OperationContext {
   readonly vault: Vault;
@@ -64,8 +65,8 @@ export interface ContextProvider extends AsyncDisposable {
    */
   open(access: Access, signal: AbortSignal, warn: (message: string) => void): Promise<OperationContext>;
 
-  /** Starts what captures databases while the vault is still being opened; for callers who are about to capture. */
-  prepareCapture?(): void;
+  /** Starts what a backup of a source is going to need, while the vault is still being opened. */
+  prepare?(source: Source, type: BackupType): void;
 
   /**
    * Makes a vault, and the context with it.

@@ -11,10 +11,10 @@ import { isBackupError } from "../domain/error.ts";
 import type { CaptureOutcome } from "../source/capture/capture.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { DatabaseFinder } from "../source/folder/database-finder.ts";
-import { FoundBudget } from "../source/found-budget.ts";
 import { walkFolderAside } from "../source/folder/walk-aside.ts";
 import { walkFolder } from "../source/folder/walk-folder.ts";
 import { entriesWorthThread } from "../source/folder/walk-thread.ts";
+import { FoundBudget } from "../source/found-budget.ts";
 import type { BackupWriter } from "../vault/vault.ts";
 import type { OperationContext } from "./context.ts";
 import type { ImagePlace } from "./image-place.ts";
@@ -114,7 +114,7 @@ function walkIt(
   signal: AbortSignal,
 ): AsyncIterable<readonly Entry[]> {
   const report = log.problem.bind(log);
-  if (ahead?.folder === folder) return ahead.walk.entries(report, signal);
+  if (ahead?.folder === folder && ahead.isFresh()) return ahead.walk.entries(report, signal);
   const walk = entriesExpected < entriesWorthThread ? walkFolder : walkFolderAside;
   return walk(walkOptions(folder, skip), report, signal);
 }

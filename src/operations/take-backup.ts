@@ -174,7 +174,7 @@ function startWalk(
 ): WalkAhead | undefined {
   if (job.type === "database" || databasesOf(job).length > 0) return undefined;
   const declared = job.source.databases.map(({ path }) => path);
-  return walkAhead(job.source.folders, skippedPaths(context, declared), entryCount(parent));
+  return walkAhead(job.source.folders, skippedPaths(context, declared), entryCount(parent), context.clock);
 }
 
 /** 0 where there is no earlier backup. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { asByteString } from "../domain/byte-string.ts";
+import { systemClock } from "../domain/clock.ts";
 import { walkFolder } from "../source/folder/walk-folder.ts";
 import { entriesWorthThread } from "../source/folder/walk-thread.ts";
 import type { FolderSource } from "./requests.ts";
@@ -32,7 +33,7 @@ test("walkAhead() finds in the first folder what a walk finds that begins later"
   using made = scene();
   const { folder } = made;
   const skip = new Set([asByteString(join(folder.path, "left-out"))]);
-  const ahead = walkAhead([folder, { ...folder, name: "other" }], skip, entriesWorthThread);
+  const ahead = walkAhead([folder, { ...folder, name: "other" }], skip, entriesWorthThread, systemClock);
   assert.ok(ahead !== undefined);
   await using walk = ahead.walk;
   assert.equal(ahead.folder, folder);
@@ -45,6 +46,19 @@ test("walkAhead() finds in the first folder what a walk finds that begins later"
 
 test("walkAhead() starts no thread where few entries are expected, or there is no folder", () => {
   using made = scene();
-  assert.equal(walkAhead([made.folder], new Set(), entriesWorthThread - 1), undefined);
-  assert.equal(walkAhead([], new Set(), entriesWorthThread), undefined);
+  assert.equal(walkAhead([made.folder], new Set(), entriesWorthThread - 1, systemClock), undefined);
+  assert.equal(walkAhead([], new Set(), entriesWorthThread, systemClock), undefined);
+});
+
+test("walkAhead() is not gone by after a long wait", async () => {
+  using made = scene();
+  let nowMs = 0;
+  const clock = { now: () => nowMs, elapsed: () => nowMs };
+  const ahead = walkAhead([made.folder], new Set(), entriesWorthThread, clock);
+  assert.ok(ahead !== undefined);
+  await using _walk = ahead.walk;
+  nowMs = 1_000;
+  assert.equal(ahead.isFresh(), true);
+  nowMs = 60_000;
+  assert.equal(ahead.isFresh(), false);
 });

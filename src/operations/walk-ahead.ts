@@ -5,6 +5,7 @@
  */
 
 import type { ByteString } from "../domain/byte-string.ts";
+import type { Clock } from "../domain/clock.ts";
 import { StartedWalk } from "../source/folder/walk-aside.ts";
 import { realBytePath, type WalkOptions } from "../source/folder/walk-folder.ts";
 import { entriesWorthThread } from "../source/folder/walk-thread.ts";
@@ -12,10 +13,15 @@ import { withSidecars } from "../source/sidecar-names.ts";
 import type { OperationContext } from "./context.ts";
 import type { FolderSource } from "./requests.ts";
 
+/** What was seen longer ago is looked at again: the vault may have had to wait for somebody else's lock. */
+const freshMsMax = 10_000;
+
 /** A folder that is being walked. */
 export interface WalkAhead {
   readonly folder: FolderSource;
   readonly walk: StartedWalk;
+  /** Is what was seen first recent enough to go by? */
+  isFresh(): boolean;
 }
 
 /**
@@ -28,10 +34,13 @@ export function walkAhead(
   folders: readonly FolderSource[],
   skip: ReadonlySet<ByteString>,
   entriesExpected: number,
+  clock: Clock,
 ): WalkAhead | undefined {
   const [folder] = folders;
   if (folder === undefined || entriesExpected < entriesWorthThread) return undefined;
-  return { folder, walk: new StartedWalk(walkOptions(folder, skip)) };
+  const walk = new StartedWalk(walkOptions(folder, skip));
+  const startedAtElapsed = clock.elapsed();
+  return { folder, walk, isFresh: () => clock.elapsed() - startedAtElapsed <= freshMsMax };
 }
 
 /** How a folder of a source is walked. */
