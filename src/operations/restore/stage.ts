@@ -12,13 +12,13 @@ import { type ByteString, byteStringToDisplay, byteStringToUtf8 } from "../../do
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
+import { deviceOf } from "../../source/mounts.ts";
+import { withSidecars } from "../../source/sidecar-names.ts";
 import { isInside } from "../../source/swap/restore-journal.ts";
 import { makeDirectories, realDisk } from "../../source/swap/swap-disk.ts";
-import { deviceOf } from "../../source/mounts.ts";
 import { pathBytesMax, withShortPath } from "../../source/tree/short-path.ts";
 import { syncTree } from "../../source/tree/sync-tree.ts";
 import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
-import { withSidecars } from "../../source/sidecar-names.ts";
 import type { EntryWithContent, FileSink } from "../../vault/vault.ts";
 import type { StagedTarget } from "./layout.ts";
 import type { PreparedRestore } from "./prepare.ts";
@@ -182,7 +182,13 @@ function sinkInto(folders: ReadonlyMap<string, OpenFolder>, progress: StageProgr
       writerOf(entry).complete(entry, descriptor);
       progress.wrote(entry.sizeBytes, entry.path);
     },
-    abandon: closeSync,
+    abandon: (descriptor) => {
+      try {
+        closeSync(descriptor);
+      } catch {
+        // Nothing of it is kept, so nothing of it is lost.
+      }
+    },
     unwritten: (entry, cause) => writerOf(entry).explain(entry, cause),
   };
 }

@@ -26,6 +26,8 @@ export interface BatchLimits {
   readonly bytes: number;
   /** Files, folders and links. */
   readonly parts: number;
+  /** Plain, each blob counted as often as it is wanted; without it only `bytes` counts. */
+  readonly placedBytes?: number;
 }
 
 /** Parts and blobs in one batch, whatever its limits: they take memory too. */
@@ -122,6 +124,7 @@ class BatchPlan<T> implements Plan<T> {
   readonly #slots = new Map<ObjectId, Slot>();
   #slotsOfPart: Slot[] = [];
   #bytes = 0;
+  #placedBytes = 0;
   #blobs = 0;
 
   constructor(index: BlobLookup, limits: BatchLimits) {
@@ -130,10 +133,10 @@ class BatchPlan<T> implements Plan<T> {
   }
 
   get isFull(): boolean {
+    const { bytes, parts, placedBytes = Number.POSITIVE_INFINITY } = this.#limits;
     const things = this.parts.length + this.#blobs;
-    return (
-      this.#bytes >= this.#limits.bytes || this.parts.length >= this.#limits.parts || things >= thingsMax
-    );
+    const isLarge = this.#bytes >= bytes || this.#placedBytes >= placedBytes;
+    return isLarge || this.parts.length >= parts || things >= thingsMax;
   }
 
   /** Adds blobs of a subject, from `start` on, as far as there is room. Returns the first that is left. */
@@ -145,6 +148,7 @@ class BatchPlan<T> implements Plan<T> {
       if (slot === undefined) break;
       this.#slotsOfPart.push(slot);
       this.#blobs++;
+      if (slot.blob !== undefined) this.#placedBytes += plainLengthOf(slot.blob.place);
     }
     return next;
   }

@@ -69,6 +69,11 @@ export class SpareWorkers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.take().map((worker) => worker.terminate()));
+    const ended = this.take().map((worker) => {
+      // Of one that could not start and that nobody needs; without a listener it would end the program.
+      worker.on("error", () => undefined);
+      return worker.terminate();
+    });
+    await Promise.all(ended);
   }
 }

@@ -12,7 +12,7 @@ import type { FileSink } from "../../vault.ts";
 import { type BlobFailure, type BlobFetcher, blobError } from "./blob-fetch.ts";
 import type { WantedBlob } from "./blob-ranges.ts";
 import { plainLengthOf } from "./decode-blobs.ts";
-import { shownPath, type RepositoryReading } from "./open-snapshot.ts";
+import { type RepositoryReading, shownPath } from "./open-snapshot.ts";
 import { BatchPlanner, type Part, type Plan, type Subject } from "./plan-batches.ts";
 import { wrongSize } from "./read-ahead.ts";
 import { UnwrittenError } from "./write-data.ts";
@@ -20,8 +20,9 @@ import { UnwrittenError } from "./write-data.ts";
 /**
  * Of one batch. Bytes cost no memory here, and the more there are the fewer ranges they lie in; the parts
  * bound how many files are open at once, times `batchesAtOnce`: half of what some systems allow a process.
+ * A thread does not stop within a batch, in which one blob may be wanted a thousand times.
  */
-const limits = { bytes: 8 * 1024 * 1024, parts: 128 };
+const limits = { bytes: 8 * 1024 * 1024, parts: 128, placedBytes: 128 * 1024 * 1024 };
 
 /** One that is planned, and enough to keep every thread at work. */
 const batchesAtOnce = 4;

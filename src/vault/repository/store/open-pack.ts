@@ -74,7 +74,7 @@ export class OpenPack {
     const file = this.#file;
     if (file !== undefined) {
       this.#bytes.buffer.transfer(0);
-      return { id: this.#hash.digest("hex"), content: file.handOver() };
+      return { id: this.#hash.digest("hex"), content: handOver(file) };
     }
     const content = this.#bytes.subarray(0, this.#used);
     return { id: hash("sha256", content, "hex"), content };
@@ -106,14 +106,24 @@ export class OpenPack {
     try {
       file.takeBack(whole);
     } catch (error) {
-      throw notReadable(error);
+      throw notStored(error);
     }
+    // A disk that fails may have lost what it took, and give zeros for it.
+    if (hash("sha256", whole.subarray(0, before), "hex") !== this.#hash.digest("hex")) throw notStored();
     whole.set(newest, before);
     this.#bytes = whole;
     this.#used = before + newest.length;
   }
 }
 
-function notReadable(cause: unknown): BackupError {
+function handOver(file: StagedFile): PreparedFile {
+  try {
+    return file.handOver();
+  } catch (error) {
+    throw notStored(error);
+  }
+}
+
+function notStored(cause?: unknown): BackupError {
   return new BackupError("storage-unavailable", "Cannot store a pack: the disk fails", { cause });
 }

@@ -9,6 +9,7 @@ import { newMasterKey, openBox, sealBox } from "../../../format/restic/crypto-bo
 import type { BlobType, IndexedPack } from "../../../format/restic/model.ts";
 import { parsePackHeader } from "../../../format/restic/pack-header.ts";
 import { PackBuilder, packBytes, type SealedPack } from "./pack-builder.ts";
+import { isBackupError } from "../../../domain/error.ts";
 import { type StagedFile, StagedFiles } from "./staged-file.ts";
 
 const key = newMasterKey();
@@ -110,6 +111,43 @@ test("add() goes on in memory where a file can no longer be written", () => {
   const large = Array.from({ length: 12 }, () => randomBytes(900_000));
   assert.equal(readBack(build("data", 2, large, broken)).size, 12);
   assert.deepEqual(readdirSync(scratch), []);
+});
+
+test("add() does not go on with what a failing disk has lost", () => {
+  const broken = new (class extends StagedFiles {
+    override create(): StagedFile | undefined {
+      const file = super.create();
+      if (file === undefined) return undefined;
+      const { append, takeBack } = { append: file.append.bind(file), takeBack: file.takeBack.bind(file) };
+      file.append = (bytes) => {
+        if (file.sizeBytes > 0) throw new Error("EIO");
+        append(bytes);
+      };
+      file.takeBack = (target) => {
+        takeBack(target);
+        target.fill(0, 0, 4096);
+      };
+      return file;
+    }
+  })(join(scratch, "lost"));
+  const plains = Array.from({ length: 40 }, () => randomBytes(300_000));
+  assert.throws(
+    () => build("data", 2, plains, broken),
+    (error) => isBackupError(error, "storage-unavailable"),
+  );
+  broken.discard();
+  assert.deepEqual(readdirSync(scratch), []);
+});
+
+test("a file that was discarded takes nothing more, and no other is made after it", () => {
+  const files = new StagedFiles(join(scratch, "ended"));
+  const file = files.create() ?? assert.fail();
+  file.append(randomBytes(10));
+  files.discard();
+  assert.throws(() => file.append(randomBytes(10)), RangeError);
+  assert.throws(() => file.handOver(), RangeError);
+  file.discard();
+  assert.equal(files.create(), undefined);
 });
 
 test("discard() removes the files of packs that were not ended", () => {

@@ -34,15 +34,16 @@ export class StagedFiles {
   readonly #prefix: string | undefined;
   readonly #open = new Set<StagedFile>();
   #made = 0;
+  #isOver = false;
 
   /** @param prefix See {@link stagingPrefix}; of nobody else */
   constructor(prefix: string | undefined) {
     this.#prefix = prefix;
   }
 
-  /** A new file; undefined where none can be made. */
+  /** A new file; undefined where none can be made, and after {@link discard}. */
   create(): StagedFile | undefined {
-    if (this.#prefix === undefined) return undefined;
+    if (this.#prefix === undefined || this.#isOver) return undefined;
     const file = StagedFile.create(`${this.#prefix}-${this.#made++}`, (ended) => this.#open.delete(ended));
     if (file !== undefined) this.#open.add(file);
     return file;
@@ -50,6 +51,7 @@ export class StagedFiles {
 
   /** Removes those that were not handed over. */
   discard(): void {
+    this.#isOver = true;
     for (const file of this.#open) file.discard();
   }
 }
@@ -60,6 +62,7 @@ export class StagedFile {
   readonly #descriptor: number;
   readonly #onEnd: (file: StagedFile) => void;
   #sizeBytes = 0;
+  #isEnded = false;
 
   private constructor(path: string, descriptor: number, onEnd: (file: StagedFile) => void) {
     this.#path = path;
@@ -82,6 +85,7 @@ export class StagedFile {
 
   /** Adds bytes. Where that fails, what was added before is still there for {@link takeBack}. @throws what the system says */
   append(bytes: Uint8Array): void {
+    this.#refuseEnded();
     for (let done = 0; done < bytes.length; ) {
       const length = Math.min(writeBytesMax, bytes.length - done);
       done += writeSync(this.#descriptor, bytes, done, length, this.#sizeBytes + done);
@@ -91,6 +95,7 @@ export class StagedFile {
 
   /** Reads all that was added into `target`, and removes the file. @throws what the system says */
   takeBack(target: Uint8Array): void {
+    this.#refuseEnded();
     try {
       for (let done = 0; done < this.#sizeBytes; ) {
         const count = readSync(this.#descriptor, target, done, this.#sizeBytes - done, done);
@@ -102,15 +107,36 @@ export class StagedFile {
     }
   }
 
-  /** Ends it, for the storage to take over. */
+  /** Ends it, for the storage to take over. @throws what the system says; then it is removed */
   handOver(): PreparedFile {
-    this.#end();
+    this.#refuseEnded();
+    try {
+      this.#close();
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
     return { preparedFile: this.#path };
   }
 
-  /** Removes it. */
+  /** Removes it, unless it ended before. */
   discard(): void {
-    this.#end();
+    if (this.#isEnded) return;
+    try {
+      this.#close();
+    } catch {
+      // What could not be written is not wanted any more.
+    }
+    this.#remove();
+  }
+
+  #close(): void {
+    this.#isEnded = true;
+    this.#onEnd(this);
+    closeSync(this.#descriptor);
+  }
+
+  #remove(): void {
     try {
       rmSync(this.#path, { force: true });
     } catch {
@@ -118,8 +144,8 @@ export class StagedFile {
     }
   }
 
-  #end(): void {
-    this.#onEnd(this);
-    closeSync(this.#descriptor);
+  /** The number of its descriptor may be another file's by now. */
+  #refuseEnded(): void {
+    if (this.#isEnded) throw new RangeError("The file was ended");
   }
 }

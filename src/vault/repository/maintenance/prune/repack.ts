@@ -40,24 +40,31 @@ export async function copyBlobs(
   const permits = new Permits(rangesAtOnce);
   const running = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
-  for (const ofPack of blobs) {
-    const wanted = ofPack.map((blob, at) => ({ place: blob, at }));
-    for (const range of planRanges(wanted)) {
-      signal.throwIfAborted();
-      const copying = permits
-        .run(async () => {
-          if (failure === undefined) await copyRange(place, range, signal);
-        })
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => running.delete(copying));
-      running.add(copying);
-      if (running.size >= rangesAtOnce) await Promise.race(running);
-      if (failure !== undefined) break;
+  const start = (range: PackRange): void => {
+    const copying = permits
+      .run(async () => {
+        if (failure === undefined) await copyRange(place, range, signal);
+      })
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => running.delete(copying));
+    running.add(copying);
+  };
+  try {
+    for (const ofPack of blobs) {
+      const wanted = ofPack.map((blob, at) => ({ place: blob, at }));
+      for (const range of planRanges(wanted)) {
+        signal.throwIfAborted();
+        start(range);
+        if (running.size >= rangesAtOnce) await Promise.race(running);
+        if (failure !== undefined) break;
+      }
     }
+  } finally {
+    // Also when cancelled: whoever gives the writer up counts on nothing being added to it any more.
+    await Promise.all(running);
   }
-  await Promise.all(running);
   if (failure !== undefined) throw failure.error;
 }
 
