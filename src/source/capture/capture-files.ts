@@ -194,8 +194,7 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Reads up to `length` bytes at a position; fewer at the file's end. */
 export function readAt(fd: number, position: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  return bytes.subarray(0, readSync(fd, bytes, 0, length, position));
+  return readFully(fd, Buffer.alloc(length), position);
 }
 
 function statOf(path: ByteString): BigIntStats | undefined {

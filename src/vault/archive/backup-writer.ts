@@ -21,6 +21,7 @@ import {
 } from "../../format/archive/file-names.ts";
 import type { MetadataDatabase } from "../../format/archive/metadata.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { OwnerNames } from "../owner-names.ts";
 import type {
   AddedEntry,
   BackupSummary,
@@ -29,14 +30,13 @@ import type {
   DatabaseImage,
   ExpectedImage,
 } from "../vault.ts";
-import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./bytes/archive-writer.ts";
 import { composeMetadata, type MetadataDocument, whyUnreadableBack } from "./backup-metadata.ts";
-import type { OwnerNames } from "../owner-names.ts";
+import { type ArchiveResult, type ArchiveWriter, openArchiveWriter } from "./bytes/archive-writer.ts";
 import { describeOurs } from "./describe-backup.ts";
+import { ImageHash } from "./expected-image.ts";
+import { mayBeForeign } from "./foreign-names.ts";
 import type { RunLock } from "./locks/run-lock.ts";
 import type { RunLocks } from "./locks/run-locks.ts";
-import { mayBeForeign } from "./foreign-names.ts";
-import { ImageHash } from "./expected-image.ts";
 import { storeDatabase } from "./store-database.ts";
 import { notingTaken } from "./taken-names.ts";
 
@@ -100,7 +100,7 @@ export class ArchiveBackupWriter implements BackupWriter {
       if (this.#storingError !== undefined) return;
       try {
         if (mayBeForeign(file)) await this.#announce(either);
-        const foreseen = await this.#expected.get(image.imagePath)?.result;
+        const foreseen = await this.#expected.get(image.imagePath)?.resultUnless(either);
         const sha256 = await storeDatabase(this.#options.storage, file, image, foreseen, either);
         this.#databases.push(storedDatabase(image, file, sha256));
       } catch (error) {

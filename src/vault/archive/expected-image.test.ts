@@ -75,3 +75,15 @@ test("the hash of an image does not look like that of a file that took its name"
   await using file = await open(path, "r");
   assert.notEqual(foreseen?.looks, await looksOf(file));
 });
+
+test("ImageHash is not waited for any more when the backup is cancelled", async (t) => {
+  const path = imagePath(t);
+  writeFileSync(path, bytes);
+  const hash = follow(path);
+  hash.steady(1_000_000);
+  const cancelling = new AbortController();
+  const waiting = hash.resultUnless(cancelling.signal);
+  cancelling.abort();
+  await assert.rejects(waiting, { name: "AbortError" });
+  await assert.rejects(follow(path).resultUnless(cancelling.signal), { name: "AbortError" });
+});

@@ -58,6 +58,17 @@ export class ImageHash implements ExpectedImage {
     this.#onComplete();
   }
 
+  /** As `result`; gives up when cancelled. @throws the reason of `signal` */
+  async resultUnless(signal: AbortSignal): Promise<ForeseenHash | undefined> {
+    const stop = (): void => this.stop();
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    const result = await this.result;
+    signal.removeEventListener("abort", stop);
+    signal.throwIfAborted();
+    return result;
+  }
+
   /** Gives up, where it has not come to its end. */
   stop(): void {
     this.#isStopped = true;
