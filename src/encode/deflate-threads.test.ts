@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { crc32, gunzipSync } from "node:zlib";
 import { isBackupError } from "../domain/error.ts";
-import { DeflateThreads } from "./deflate-threads.ts";
+import { DeflateThreads, failureOf } from "./deflate-threads.ts";
 import { memberBytesMax, memberLength, memberRawBytesMax } from "./gzip-member.ts";
 
 function buffer(size: number): Buffer {
@@ -61,6 +63,28 @@ test("DeflateThreads refuse all jobs once one of them failed", async () => {
     isFailure,
   );
   await threads[Symbol.asyncDispose]();
+});
+
+test("DeflateThreads that are closed refuse jobs", async () => {
+  const threads = new DeflateThreads();
+  await threads[Symbol.asyncDispose]();
+  await assert.rejects(
+    threads.make({ raw: buffer(10), rawBytes: 10, target: buffer(memberBytesMax) }, "deflate"),
+    (error) => isBackupError(error, "bug") && error.message.endsWith("closed"),
+  );
+});
+
+test("failureOf() keeps the words and the hint of what a thread threw", async () => {
+  const check = new URL("./inflate-check.ts", import.meta.url).href;
+  const script = `
+    import { assertInflates } from ${JSON.stringify(check)};
+    assertInflates(Buffer.from("no gzip"), Buffer.from("text"));`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`));
+  const [thrown]: unknown[] = await once(worker, "error");
+  const failure = failureOf(thrown);
+  assert.equal(failure.message, "Cannot compress: what was compressed is not what comes out");
+  assert.match(failure.hint ?? "", /give a level/);
+  assert.equal(failureOf(new RangeError("too much")).message, "Cannot compress: too much");
 });
 
 test("DeflateThreads that nobody closes do not keep a process alive", () => {

@@ -62,22 +62,35 @@ export class DeflateThreads {
   static readonly jobsMax: number = Math.min(threadsMax, availableParallelism()) * jobsPerThread;
 
   readonly #threads: Thread[] = [];
-  readonly #module: DeflateModule = compileDeflate();
+  readonly #module: DeflateModule;
+  #threadsMax: number = DeflateThreads.jobsMax / jobsPerThread;
   #failure: BackupError | undefined;
   #closing = false;
+
+  /** @throws {BackupError} `unsupported` where the processor lacks what our deflate is made of, SIMD for one */
+  constructor() {
+    try {
+      this.#module = compileDeflate();
+    } catch (error) {
+      throw cannotStart(error);
+    }
+  }
 
   /**
    * Makes a member of the first `rawBytes` bytes of `raw`, in `target`, compressed or stored as they are. Both must be whole
    * `ArrayBuffer`s, and cannot be used any more: the answer has others in their place.
+   *
+   * @throws {BackupError} `unsupported` where no thread can be started: the buffers are the caller's still; `bug`
    */
-  make(
+  async make(
     { raw, rawBytes, target }: { raw: Buffer; rawBytes: number; target: Buffer },
     method: "deflate" | "store",
   ): Promise<DeflatedMember> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closing) throw new BackupError("bug", "Cannot compress: the threads are closed");
     const thread = this.#idlest();
     const job = { raw: raw.buffer, rawBytes, target: target.buffer, method } as DeflateJob;
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       thread.jobs.push({ rawBytes, resolve, reject });
       thread.worker.ref();
       thread.worker.postMessage(job satisfies ToDeflateWorker, [job.raw, job.target]);
@@ -97,7 +110,15 @@ export class DeflateThreads {
   #idlest(): Thread {
     const idle = this.#threads.find(({ jobs }) => jobs.length === 0);
     if (idle !== undefined) return idle;
-    if (this.#threads.length < DeflateThreads.jobsMax / jobsPerThread) return this.#start();
+    if (this.#threads.length < this.#threadsMax) {
+      try {
+        return this.#start();
+      } catch (error) {
+        // A limit of processes. Those that run can do the work of all.
+        if (this.#threads.length === 0) throw cannotStart(error);
+        this.#threadsMax = this.#threads.length;
+      }
+    }
     return this.#threads.reduce((a, b) => (b.jobs.length < a.jobs.length ? b : a));
   }
 
@@ -113,18 +134,17 @@ export class DeflateThreads {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const thread: Thread = { worker, ended, jobs: [] };
     worker.on("message", (answer: DeflateAnswer) => this.#hear(thread, answer));
-    worker.on("error", (error) => this.#fail(errorText(error), error));
+    worker.on("error", (error) => this.#fail(failureOf(error)));
     worker.on("exit", () => {
       end();
-      if (!this.#closing || thread.jobs.length > 0) this.#fail("its thread ended", undefined);
+      if (!this.#closing || thread.jobs.length > 0) this.#fail(failureOf("its thread ended"));
     });
     this.#threads.push(thread);
     return thread;
   }
 
-  #fail(state: string, cause: unknown): void {
+  #fail(failure: BackupError): void {
     if (this.#failure !== undefined) return;
-    const failure = new BackupError("bug", `Cannot compress: ${state}`, { cause });
     this.#failure = failure;
     for (const { worker, jobs } of this.#threads) {
       worker.unref();
@@ -147,4 +167,16 @@ export class DeflateThreads {
       },
     });
   }
+}
+
+function cannotStart(cause: unknown): BackupError {
+  return new BackupError("unsupported", `Cannot compress in threads: ${errorText(cause)}`, { cause });
+}
+
+/** What a thread threw, which came over as a plain error with the fields it had, as an error of ours. */
+export function failureOf(cause: unknown): BackupError {
+  const { name, hint } = (cause ?? {}) as { readonly name?: unknown; readonly hint?: unknown };
+  const text = errorText(cause);
+  const message = name === "BackupError" ? text : `Cannot compress: ${text}`;
+  return new BackupError("bug", message, { cause, ...(typeof hint === "string" ? { hint } : {}) });
 }

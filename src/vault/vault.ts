@@ -49,7 +49,7 @@ export interface Vault extends AsyncDisposable {
    *
    * @throws {BackupError} `locked`; what reading the blobs throws
    */
-  takeForeign?(snapshot: ForeignSnapshot, options: LockOptions, signal: AbortSignal): Promise<Backup>;
+  takeForeign?(snapshot: ForeignSnapshot, options: TakeOptions, signal: AbortSignal): Promise<Backup>;
 
   /** Every backup that can be listed, newest first by the time in its metadata (never by file time). */
   list(signal: AbortSignal): Promise<readonly Backup[]>;
@@ -86,6 +86,11 @@ export interface LockOptions {
   /** How long to wait for others; 10 minutes unless told otherwise. */
   readonly lockWaitMs: number;
   readonly observer: Observer;
+}
+
+export interface TakeOptions extends LockOptions {
+  /** The vault may have a backup already whose id is that of what is copied: a look tells. */
+  readonly idMayBeTaken: boolean;
 }
 
 export interface BeginOptions extends LockOptions {

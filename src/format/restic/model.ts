@@ -113,7 +113,7 @@ export interface SnapshotDocument {
   readonly original?: ObjectId;
   readonly programVersion: string;
   readonly summary?: SnapshotSummary;
-  /** Fields of others, and ours (`vertex_backup`), as JSON text by name. restic drops them when it rewrites. */
+  /** Fields of others, and ours (`vertex_backup` and what begins like it), as JSON text by name. restic drops them when it rewrites. */
   readonly others?: ReadonlyMap<string, string>;
 }
 

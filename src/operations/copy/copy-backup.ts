@@ -31,6 +31,8 @@ export interface BackupToCopy {
   readonly level: number | undefined;
   readonly log: RunLog;
   readonly meter: CopyMeter;
+  /** Ids of the target's backups. */
+  readonly takenIds: ReadonlySet<string>;
 }
 
 /** @throws {BackupError} `damaged` where its bytes are not what was stored; nothing is left of the copy then */
@@ -42,7 +44,7 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
   // What is known of it now that it is open: of restic's own snapshots the list only guesses the folders.
   const { backup } = reader;
   if (reader.foreign !== undefined && to.vault.takeForeign !== undefined) {
-    return await pinned(to, backup, () => copyForeign(job, reader.foreign!, signal), signal);
+    return await pinned(to, backup, () => copyForeign({ ...job, backup }, reader.foreign!, signal), signal);
   }
   await using scratch = await openScratch(to);
   await using images = await openImagePlace(to, scratch);
@@ -74,7 +76,7 @@ async function pinned(
 
 /** What another program made stays as it is, and that program's: no rotation of ours removes it. */
 async function copyForeign(
-  { to, log, meter }: BackupToCopy,
+  { from, to, backup, log, meter, takenIds }: BackupToCopy,
   foreign: ForeignSnapshot,
   signal: AbortSignal,
 ): Promise<Backup> {
@@ -87,7 +89,8 @@ async function copyForeign(
       }
     },
   };
-  const options = { lockWaitMs: to.lockWaitMs, observer: quietObserver(log) };
+  const idMayBeTaken = takenIds.has(originOf(backup, from.vault.location).id);
+  const options = { lockWaitMs: to.lockWaitMs, observer: quietObserver(log), idMayBeTaken };
   return await to.vault.takeForeign!(counted, options, signal);
 }
 

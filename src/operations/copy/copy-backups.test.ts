@@ -191,6 +191,9 @@ test("a copy is known by what was backed up and when, not by where vaults lie", 
   assert.equal(damaged.find(backup), undefined, "it is copied again");
   assert.equal(damaged.find({ ...backup, state: "damaged" })?.id, copy.id);
   assert.equal(new CopiedAlready([copy, { ...copy, state: "damaged" }]).find(backup), copy);
+  const lasting: Backup = { ...copy, state: "damaged", neverRemoved: true };
+  assert.equal(new CopiedAlready([lasting]).find(backup), undefined, "it is replaced once");
+  assert.equal(new CopiedAlready([lasting, lasting]).find(backup), lasting, "and not without end");
   assert.deepEqual(originOf(copy, "/elsewhere"), { id: backup.id, vault: "/srv/vault" });
 });
 

@@ -13,8 +13,8 @@ import { listBackups } from "../list-backups.ts";
 import type { Started } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
 import { CopiedAlready } from "./copied-already.ts";
-import { CopyMeter } from "./copy-meter.ts";
 import { copyBackup } from "./copy-backup.ts";
+import { CopyMeter } from "./copy-meter.ts";
 import type { CopyOutcome, CopyRequest, CopyResult } from "./copy-requests.ts";
 
 /**
@@ -31,17 +31,19 @@ export async function copyBackups(
 ): Promise<CopyResult> {
   await refuseSameVault(from, to);
   const wanted = await wantedBackups(from, request);
-  const there = new CopiedAlready(await to.vault.list(request.signal));
+  const backupsThere = await to.vault.list(request.signal);
+  const there = new CopiedAlready(backupsThere);
   const plan = wanted.map((backup) => planOne(backup, there, request));
   const bytes = plan.reduce((sum, one) => sum + (one.outcome === "copied" ? one.backup.sourceBytes : 0), 0);
   if (request.dryRun === true) return { outcomes: plan, bytesCopied: bytes, dryRun: true };
   const log = new RunLog(request.observer, from.clock);
   const meter = new CopyMeter(log, bytes, plan.filter(({ outcome }) => outcome === "copied").length);
+  const takenIds = new Set(backupsThere.map(({ id }) => id));
   const outcomes: CopyOutcome[] = [];
   for (const one of plan) {
     request.signal.throwIfAborted();
     outcomes.push(
-      one.outcome === "copied" ? await copyOne(from, to, one.backup, { log, meter, request }) : one,
+      one.outcome === "copied" ? await copyOne(from, to, one.backup, { log, meter, takenIds, request }) : one,
     );
   }
   meter.end();
@@ -83,6 +85,8 @@ function whyNotCopied({ state, source, stateReason }: Backup): string {
 interface CopyRun {
   readonly log: RunLog;
   readonly meter: CopyMeter;
+  /** Grows with each copy. */
+  readonly takenIds: Set<string>;
   readonly request: Started<CopyRequest>;
 }
 
@@ -90,12 +94,13 @@ async function copyOne(
   from: OperationContext,
   to: OperationContext,
   backup: Backup,
-  { log, meter, request }: CopyRun,
+  { log, meter, takenIds, request }: CopyRun,
 ): Promise<CopyOutcome> {
   const { signal, level } = request;
   meter.begin(backup);
   try {
-    const copy = await copyBackup({ from, to, backup, level, log, meter }, signal);
+    const copy = await copyBackup({ from, to, backup, level, log, meter, takenIds }, signal);
+    takenIds.add(copy.id);
     meter.done();
     return { outcome: "copied", backup, copy };
   } catch (error) {

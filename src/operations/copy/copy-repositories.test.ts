@@ -9,6 +9,7 @@ import { systemClock } from "../../domain/clock.ts";
 import { silentObserver } from "../../domain/progress.ts";
 import { planRetention } from "../../domain/retention.ts";
 import type { ThisMachine } from "../../domain/run-owner.ts";
+import { copiedFromField } from "../../format/restic/copied-from.ts";
 import type { ObjectId, TreeNode } from "../../format/restic/model.ts";
 import { encodeSnapshot } from "../../format/restic/snapshot.ts";
 import { encodeTree } from "../../format/restic/tree.ts";
@@ -129,7 +130,10 @@ test("copyBackups() between repositories keeps another program's snapshots as th
   const [before, after] = await Promise.all([loadSnapshots(repo, signal), loadSnapshots(there, signal)]);
   assert.deepEqual(
     after.snapshots.map(({ document }) => document),
-    before.snapshots.map(({ id, document: { parent: _, ...kept } }) => ({ ...kept, original: id })),
+    before.snapshots.map(({ id, document: { parent: _, ...kept } }) => {
+      const origin: [string, string] = [copiedFromField, JSON.stringify({ id, vault: "elsewhere" })];
+      return { ...kept, original: id, others: new Map([...(kept.others ?? []), origin]) };
+    }),
   );
   const vault = await openTestRepositoryVault(target, machine);
   const report = await vault.maintenance?.check({ ...noWait, readData: "all" }, signal);
@@ -167,6 +171,45 @@ test("copyBackups() leaves nothing of another program's snapshot of which a blob
   const { snapshots } = await loadSnapshots(await openTestRepository(target), signal);
   assert.equal(snapshots.length, 2);
   assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome !== "failed"));
+});
+
+test("copyBackups() replaces another program's snapshot that is damaged in the target once, under an id of its own", async () => {
+  const { storage, repo } = await makeForeign();
+  const target = new MemoryStorage();
+  await copy(storage, target);
+  const vault = await openTestRepositoryVault(target, machine);
+  const { id: victim } = (await loadSnapshots(repo, signal)).snapshots[0] ?? assert.fail();
+  const damage = async (backupId: string): Promise<void> => {
+    const at = new Date(noonMs).toISOString();
+    await vault.records.add({ kind: "damaged", backupId, at, host: "web9", message: "a bad disk" }, signal);
+  };
+  await damage(victim);
+  const { outcomes } = await copy(storage, target);
+  const made = outcomes.flatMap((one) => (one.outcome === "copied" ? [one.copy?.id ?? ""] : []));
+  assert.equal(made.length, 1);
+  const states = async (): Promise<ReadonlyMap<string, string>> =>
+    new Map((await vault.list(signal)).map(({ id, state }) => [id, state]));
+  const after = await states();
+  assert.deepEqual(
+    [after.size, after.get(victim), after.get(made[0] ?? "")],
+    [4, "damaged", "good"],
+    "the new one is not taken for the damaged one",
+  );
+  assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome === "there"));
+  await damage(made[0] ?? "");
+  assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome === "there"));
+  assert.equal((await states()).size, 4);
+});
+
+test("copyBackups() knows its copies of another program's snapshots also where their folders cannot be read", async () => {
+  const { storage } = await makeForeign();
+  const target = new MemoryStorage();
+  await copy(storage, target);
+  for (const { name, sizeBytes } of await Array.fromAsync(target.list("data/", signal))) {
+    await target.remove([name], signal);
+    await target.put(name, Buffer.alloc(sizeBytes), signal);
+  }
+  assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome === "there"));
 });
 
 /** Interruptions of which the unit tests try one. */

@@ -13,7 +13,7 @@ import type { TreeNode } from "../../format/restic/model.ts";
 import type { ByteRange } from "../../storage/storage.ts";
 import type { BackupReader, EntersFolder, EntryWithContent, FileSink, ForeignSnapshot } from "../vault.ts";
 import type { DescribedBackup } from "./describe-backup.ts";
-import { describeFound, findSnapshot, type FoundSnapshot, openReading } from "./find-snapshot.ts";
+import { describeFound, type FoundSnapshot, findSnapshot, openReading } from "./find-snapshot.ts";
 import { offerSnapshot } from "./foreign/offer-snapshot.ts";
 import { addRecords } from "./list-backups.ts";
 import { rootsOfForeign, rootsOfManifest, type TreeRoot } from "./read/backup-roots.ts";
@@ -100,7 +100,9 @@ class RepositoryBackupReader implements BackupReader {
     this.#roots = opened.roots;
     // Where a manifest cannot be read it is not known whose it is.
     const isForeign = this.#manifest === undefined && backup.source !== "";
-    if (isForeign) this.foreign = offerSnapshot(opened.reading, opened.found);
+    if (!isForeign) return;
+    const origin = backup.copiedFrom ?? { id: backup.id, vault: opened.reading.repo.storage.location };
+    this.foreign = offerSnapshot(opened.reading, opened.found, origin);
   }
 
   async *readDatabase(name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {

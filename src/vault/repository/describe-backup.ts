@@ -9,6 +9,7 @@
 import { basename } from "node:path/posix";
 import type { Backup } from "../../domain/backup.ts";
 import type { EntryRoot } from "../../domain/entry.ts";
+import { copiedFromField, parseCopiedFrom } from "../../format/restic/copied-from.ts";
 import { backupOfManifest, type Manifest, manifestField } from "../../format/restic/manifest.ts";
 import { type ParsedManifest, parseManifest } from "../../format/restic/manifest-parse.ts";
 import type { SnapshotDocument } from "../../format/restic/model.ts";
@@ -40,9 +41,11 @@ export function manifestInSnapshot({ others }: SnapshotDocument): ParsedManifest
 
 /**
  * Whether a snapshot without a manifest of its own may have one in its tree: restic drops fields it
- * does not know when it rewrites a snapshot, and people may take tags away.
+ * does not know when it rewrites a snapshot, and people may take tags away. What was copied as another
+ * program's stays that, even where that program has backed up files of ours, a manifest among them.
  */
-export function mayHaveManifest({ tags, original, programVersion }: SnapshotDocument): boolean {
+export function mayHaveManifest({ tags, original, programVersion, others }: SnapshotDocument): boolean {
+  if (others?.has(copiedFromField) === true) return false;
   return tags.includes(ownTag) || original !== undefined || programVersion.startsWith(ownTag);
 }
 
@@ -79,6 +82,7 @@ export function describeUnreadable(id: string, reason: string): Backup {
 
 function describeForeign(id: string, document: SnapshotDocument): Backup {
   const { summary, timeMs } = document;
+  const copiedFrom = parseCopiedFrom(document.others?.get(copiedFromField) ?? "");
   return {
     ...unknownBackup({ id, type: "storage", startedAtMs: timeMs, state: "good" }),
     source: foreignSource,
@@ -96,6 +100,7 @@ function describeForeign(id: string, document: SnapshotDocument): Backup {
     },
     roots: foreignRoots(document.paths),
     toolVersion: document.programVersion,
+    ...(copiedFrom === undefined ? {} : { copiedFrom }),
   };
 }
 

@@ -21,6 +21,7 @@ import {
   manifestInSnapshot,
   mayHaveManifest,
 } from "./describe-backup.ts";
+import { failureOfFile } from "./input-failure.ts";
 import { loadSharedIndex } from "./load-index.ts";
 import { backupIds, loadSnapshots } from "./maintenance/load-snapshots.ts";
 import { isObjectId, loadObject } from "./objects.ts";
@@ -38,24 +39,26 @@ export interface FoundSnapshot {
   readonly document: SnapshotDocument;
 }
 
-/** @throws {BackupError} `not-found`; `damaged` if the snapshot's file cannot be read */
+/** @throws {BackupError} `not-found`; `damaged` if the snapshot's file cannot be read, and no other has its place */
 export async function findSnapshot(
   repo: Repository,
   id: string,
   signal: AbortSignal,
 ): Promise<FoundSnapshot> {
   if (!isObjectId(id)) throw noSuchBackup(repo, id);
+  let failure: BackupError | undefined;
   try {
     const document = parseSnapshot(await loadObject(repo, "snapshots", id, signal));
     // A snapshot that was never rewritten has its own id, which nobody else can: the usual answer.
     if (document.original === undefined) return { backupId: id, snapshotId: id, document };
   } catch (error) {
-    if (!isBackupError(error, "not-found")) throw error;
+    // One that was copied back, or written anew, may have the place of a file that cannot be read.
+    if (!isBackupError(error, "not-found")) failure = await failureOfFile(repo.storage, error, signal);
   }
   const { snapshots } = await loadSnapshots(repo, signal);
   const ids = backupIds(snapshots);
   const found = snapshots.find((snapshot) => ids.get(snapshot.id) === id);
-  if (found === undefined) throw noSuchBackup(repo, id);
+  if (found === undefined) throw failure ?? noSuchBackup(repo, id);
   return { backupId: id, snapshotId: found.id, document: found.document };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Backup } from "../../domain/backup.ts";
+import { copiedFromField } from "../../format/restic/copied-from.ts";
 import { manifestField, manifestFileName, ownFolderName } from "../../format/restic/manifest.ts";
 import type { SnapshotDocument } from "../../format/restic/model.ts";
 import { encodeSnapshot } from "../../format/restic/snapshot.ts";
@@ -12,7 +13,7 @@ import { backUp, noonMs, signal, TestMachine } from "../../testing/vault-probe.t
 import { openBackupReader } from "./backup-reader.ts";
 import { foreignRoots } from "./describe-backup.ts";
 import { listBackups } from "./list-backups.ts";
-import { loadSnapshots } from "./maintenance/load-snapshots.ts";
+import { loadSnapshots, replacesField } from "./maintenance/load-snapshots.ts";
 import { removeObjects, saveObject } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 
@@ -112,6 +113,28 @@ test("a backup of which another program has left something out is incomplete, an
     assert.match(backup.stateReason, /another program/);
     await removeObjects(repo, "snapshots", [rewritten], signal);
   }
+});
+
+test("a copy of another program's snapshot stays that program's, also where a manifest of ours is among its files", async () => {
+  await using scene = await openScene();
+  const { repo } = scene;
+  const { snapshots } = await loadSnapshots(repo, signal);
+  const manifest = snapshots[0]?.document.others?.get(manifestField) ?? "";
+  const id = await storeSample(repo, { [`/${ownFolderName}/${manifestFileName}`]: [manifest] }, 5);
+  const found = (await loadSnapshots(repo, signal)).snapshots.find((snapshot) => snapshot.id === id);
+  const { document } = found ?? assert.fail();
+  const others = new Map([[replacesField, JSON.stringify("ab".repeat(32))]]);
+  const repaired = await saveObject(repo, "snapshots", encodeSnapshot({ ...document, others }), signal);
+  const before = (await listBackups(repo, signal)).find((backup) => backup.id === repaired);
+  await using reader = await openBackupReader(repo, repaired, signal);
+  const copied = reader.foreign?.document ?? "";
+  await removeObjects(repo, "snapshots", [id, repaired], signal);
+  const copy = await saveObject(repo, "snapshots", Buffer.from(copied, "latin1"), signal);
+  const { copiedFrom, ...rest } = (await listBackups(repo, signal))[0] ?? assert.fail();
+  assert.deepEqual(rest, { ...before, snapshotId: copy });
+  assert.deepEqual(copiedFrom, { id: repaired, vault: repo.storage.location });
+  const stored = (await loadSnapshots(repo, signal)).snapshots.find((snapshot) => snapshot.id === copy);
+  assert.deepEqual([...(stored?.document.others?.keys() ?? [])], [copiedFromField]);
 });
 
 test("a backup that was rewritten and is still there is there twice, each under an id of its own", async () => {

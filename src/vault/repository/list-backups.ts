@@ -33,7 +33,10 @@ export async function listBackups(repo: Repository, signal: AbortSignal): Promis
       const found = { backupId: ids.get(id) ?? id, snapshotId: id, document };
       described.push(await describeFound(open, found, signal));
     }
+    const readable = new Set(ids.values());
     for (const { id, error } of damaged) {
+      // Another has its place, and is what reads get. `check` still names the file.
+      if (readable.has(id)) continue;
       described.push({ backup: describeUnreadable(id, error.message), manifest: undefined });
     }
     const backups = await addRecords(repo, described, signal);

@@ -23,6 +23,7 @@ import type {
   CleanReport,
   ForeignSnapshot,
   LockOptions,
+  TakeOptions,
   Vault,
   VaultRecords,
   VerifyOptions,
@@ -133,11 +134,11 @@ class RepositoryVault implements Vault {
     }
   }
 
-  async takeForeign(snapshot: ForeignSnapshot, options: LockOptions, signal: AbortSignal): Promise<Backup> {
+  async takeForeign(snapshot: ForeignSnapshot, options: TakeOptions, signal: AbortSignal): Promise<Backup> {
     this.#assertWritable("make a backup");
     const { takeSnapshot } = await import("./foreign/take-snapshot.ts");
     await using lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
-    return await takeSnapshot({ repo: this.#repo, lock }, snapshot, signal);
+    return await takeSnapshot({ ...options, repo: this.#repo, lock }, snapshot, signal);
   }
 
   async list(signal: AbortSignal): Promise<readonly Backup[]> {

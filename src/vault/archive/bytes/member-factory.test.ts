@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { deflateMemberSync, memberBytesMax } from "../../../encode/gzip-member.ts";
-import { MemberFactory } from "./member-factory.ts";
+import { BackupError, isBackupError } from "../../../domain/error.ts";
+import { deflateMemberSync, memberBytesMax, memberRawBytesMax } from "../../../encode/gzip-member.ts";
+import { MemberFactory, type MemberThreads } from "./member-factory.ts";
 
 const level = 5;
 const contents = Array.from({ length: 16 }, (_, i) =>
@@ -50,4 +51,37 @@ test("a factory without a level makes the first members with zlib and the others
 test("a factory with a level leaves everything to zlib", async () => {
   await using factory = new MemberFactory(level);
   assert.deepEqual(await makeAll(factory), byZlib());
+});
+
+/** Threads of which none makes anything. */
+function failingThreads(error: BackupError): MemberThreads {
+  return { make: () => Promise.reject(error), async [Symbol.asyncDispose]() {} };
+}
+
+test("a factory leaves everything to zlib where there can be no threads, and asks for them once", async () => {
+  const none = new BackupError("unsupported", "Cannot compress in threads: no SIMD");
+  let asked = 0;
+  const starters = [
+    (): MemberThreads => {
+      asked++;
+      throw none;
+    },
+    (): MemberThreads => {
+      asked++;
+      return failingThreads(none);
+    },
+  ];
+  for (const start of starters) {
+    await using factory = new MemberFactory(undefined, memberRawBytesMax, start);
+    assert.deepEqual(await makeAll(factory), byZlib());
+    const rounds = asked;
+    assert.deepEqual(await makeAll(factory), byZlib());
+    assert.equal(asked, rounds, "not again");
+  }
+});
+
+test("a factory fails where a thread fails that was started: its buffers are gone", async () => {
+  const start = (): MemberThreads => failingThreads(new BackupError("bug", "Cannot compress: it broke"));
+  await using factory = new MemberFactory(undefined, memberRawBytesMax, start);
+  await assert.rejects(makeAll(factory), (error) => isBackupError(error, "bug"));
 });

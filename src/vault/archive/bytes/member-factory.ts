@@ -5,9 +5,10 @@
  * @module
  */
 
+import { isBackupError } from "../../../domain/error.ts";
 import { BufferPool } from "../../../encode/buffer-pool.ts";
-import { DeflateThreads } from "../../../encode/deflate-threads.ts";
 import { looksCompressible } from "../../../encode/compressibility.ts";
+import { DeflateThreads } from "../../../encode/deflate-threads.ts";
 import type { EncodedMember } from "../../../encode/gzip-member.ts";
 import {
   deflateMember,
@@ -41,6 +42,9 @@ export interface MadeMember extends EncodedMember {
   release(): void;
 }
 
+/** What makes members in threads. */
+export type MemberThreads = Pick<DeflateThreads, "make" | typeof Symbol.asyncDispose>;
+
 const zeros = Buffer.alloc(memberRawBytesMax);
 
 /** Makes members. Raw buffers come from `takeRaw` and go back by themselves. To be closed when all are made. */
@@ -51,16 +55,24 @@ export class MemberFactory {
   #zeroMember: EncodedMember | undefined;
   readonly #compressions = new Permits(compressionsMax);
   readonly #threadJobs = new Permits(DeflateThreads.jobsMax);
-  #threads: DeflateThreads | undefined;
+  readonly #startThreads: () => MemberThreads;
+  #threads: MemberThreads | undefined;
+  /** The processor lacks what they need, or there may be no more of them: zlib does it all then. */
+  #withoutThreads = false;
   #compressed = 0;
   #stored = 0;
 
   /**
    * `level` is zlib's; when undefined our own deflate takes the most of it, in threads.
-   * `rawBytesMax` bounds the members it makes, and so the buffers it keeps.
+   * `rawBytesMax` bounds the members it makes, and so the buffers it keeps. `startThreads` is for tests.
    */
-  constructor(level: number | undefined, rawBytesMax: number = memberRawBytesMax) {
+  constructor(
+    level: number | undefined,
+    rawBytesMax: number = memberRawBytesMax,
+    startThreads: () => MemberThreads = () => new DeflateThreads(),
+  ) {
     this.#level = level;
+    this.#startThreads = startThreads;
     this.#raw = new BufferPool(rawBytesMax);
     this.#encoded = new BufferPool(storedMemberBytes(rawBytesMax));
   }
@@ -83,8 +95,11 @@ export class MemberFactory {
     const store =
       !zero &&
       (method === "store" || (method === "auto" && looksCompressible(bytes.subarray(dataAt)) === false));
-    if (!zero && this.#isForThread(store))
-      return this.#threadJobs.run(() => this.#makeInThread(raw, end, store ? "store" : "deflate"));
+    if (!zero && this.#isForThread(store)) {
+      const method = store ? "store" : "deflate";
+      const made = await this.#threadJobs.run(() => this.#makeInThread(raw, end, method));
+      if (made !== undefined) return made;
+    }
     try {
       if (zero) return this.makeZeros(end);
       const target = this.#encoded.take();
@@ -102,17 +117,31 @@ export class MemberFactory {
     await this.#threads?.[Symbol.asyncDispose]();
   }
 
-  /** Depends on the member's place only, so that the same folder gives the same bytes. */
+  /** Depends on the member's place only, so that the same folder gives the same bytes wherever threads work. */
   #isForThread(store: boolean): boolean {
-    if (this.#level !== undefined) return false;
+    if (this.#level !== undefined || this.#withoutThreads) return false;
     return (store ? this.#stored++ : this.#compressed++) >= membersBeforeThreads;
   }
 
-  async #makeInThread(raw: Buffer, rawBytes: number, method: "deflate" | "store"): Promise<MadeMember> {
-    this.#threads ??= new DeflateThreads();
-    const made = await this.#threads.make({ raw, rawBytes, target: this.#encoded.take() }, method);
-    this.#raw.give(made.raw);
-    return { ...made.member, release: () => this.#encoded.give(made.target) };
+  /** Undefined where there can be no threads; `raw` is untouched then. */
+  async #makeInThread(
+    raw: Buffer,
+    rawBytes: number,
+    method: "deflate" | "store",
+  ): Promise<MadeMember | undefined> {
+    if (this.#withoutThreads) return undefined;
+    const target = this.#encoded.take();
+    try {
+      this.#threads ??= this.#startThreads();
+      const made = await this.#threads.make({ raw, rawBytes, target }, method);
+      this.#raw.give(made.raw);
+      return { ...made.member, release: () => this.#encoded.give(made.target) };
+    } catch (error) {
+      if (!isBackupError(error, "unsupported")) throw error;
+      this.#withoutThreads = true;
+      this.#encoded.give(target);
+      return undefined;
+    }
   }
 
   /** A member of nothing but zeros. */

@@ -5,11 +5,14 @@
  * @module
  */
 
+import type { BackupOrigin } from "../../../domain/backup.ts";
+import { copiedFromField, encodeCopiedFrom } from "../../../format/restic/copied-from.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import { encodeSnapshot } from "../../../format/restic/snapshot.ts";
 import type { ForeignBlob, ForeignSnapshot } from "../../vault.ts";
 import type { FoundSnapshot } from "../find-snapshot.ts";
 import { BlobSet } from "../maintenance/blob-set.ts";
+import { replacesField } from "../maintenance/load-snapshots.ts";
 import { type BlobSource, walkTrees } from "../maintenance/walk-trees.ts";
 import { blobError, findBlob } from "../read/blob-fetch.ts";
 import type { WantedBlob } from "../read/blob-ranges.ts";
@@ -18,13 +21,23 @@ import { plainLengthOf } from "../read/decode-blobs.ts";
 /** Held in memory while they are stored: enough that neighbours of a pack come in one request. */
 const batchBytesMax = 16 * 1024 * 1024;
 
-/** @param source Disposed by whoever opened it */
-export function offerSnapshot(source: BlobSource, found: FoundSnapshot): ForeignSnapshot {
-  const { backupId, document } = found;
+/**
+ * @param source Disposed by whoever opened it
+ * @param origin What the copy was copied from; of a copy of a copy still the first
+ */
+export function offerSnapshot(
+  source: BlobSource,
+  { document }: Pick<FoundSnapshot, "document">,
+  origin: BackupOrigin,
+): ForeignSnapshot {
   const { parent: _, ...kept } = document;
+  const others = new Map(document.others);
+  // What a repair put it in the place of is not there.
+  others.delete(replacesField);
+  others.set(copiedFromField, encodeCopiedFrom(origin));
   return {
     // As restic's own copy: what it was copied from is its original. What it was made after is not there.
-    document: encodeSnapshot({ ...kept, original: backupId }).toString("latin1"),
+    document: encodeSnapshot({ ...kept, original: origin.id, others }).toString("latin1"),
     blobs: (isWanted, signal) => blobsOf(source, document.tree, isWanted, signal),
   };
 }

@@ -9,11 +9,12 @@ import type { Backup } from "../../../domain/backup.ts";
 import { BackupError } from "../../../domain/error.ts";
 import type { SnapshotDocument } from "../../../format/restic/model.ts";
 import { encodeSnapshot, parseSnapshot } from "../../../format/restic/snapshot.ts";
-import type { ForeignSnapshot } from "../../vault.ts";
+import type { ForeignSnapshot, TakeOptions } from "../../vault.ts";
 import { BlobIndex } from "../blob-index.ts";
 import { describeSnapshot } from "../describe-backup.ts";
 import { loadSharedIndex } from "../load-index.ts";
 import type { RepositoryLock } from "../locks/repository-lock.ts";
+import { backupIds, loadSnapshots } from "../maintenance/load-snapshots.ts";
 import { putDocument, removeObjects, sealDocument } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import { openBlobStore } from "../store/blob-store.ts";
@@ -21,18 +22,41 @@ import { openBlobStore } from "../store/blob-store.ts";
 /** Undoing has a signal of its own, because that of the run is often aborted already. */
 const undoTimeoutMs = 60_000;
 
-/** Call with a shared lock. Its last step makes the backup visible (I1). */
+/** Where it is stored, under a shared lock. */
+export interface SnapshotTarget extends Pick<TakeOptions, "idMayBeTaken" | "observer"> {
+  readonly repo: Repository;
+  readonly lock: RepositoryLock;
+}
+
+/** Its last step makes the backup visible (I1). */
 export async function takeSnapshot(
-  { repo, lock }: { readonly repo: Repository; readonly lock: RepositoryLock },
+  target: SnapshotTarget,
   foreign: ForeignSnapshot,
   signal: AbortSignal,
 ): Promise<Backup> {
-  const document = parseSnapshot(Buffer.from(foreign.document, "latin1"));
+  const { repo, lock } = target;
   const either = AbortSignal.any([signal, lock.lost]);
   await storeBlobs(repo, lock, foreign, either);
-  const id = await putSnapshot(repo, lock, document, either);
-  const { backup } = describeSnapshot(document.original ?? id, document, undefined);
-  return { ...backup, snapshotId: id };
+  const document = await withFreeId(target, parseSnapshot(Buffer.from(foreign.document, "latin1")), either);
+  const snapshotId = await putSnapshot(target, document, either);
+  const { backup } = describeSnapshot(document.original ?? snapshotId, document, undefined);
+  return backup.id === snapshotId ? backup : { ...backup, snapshotId };
+}
+
+/**
+ * Where a backup has the id of the original already, a damaged copy for one, the new one is known by
+ * an id of its own: records of the other must not become its.
+ */
+async function withFreeId(
+  { repo, idMayBeTaken }: SnapshotTarget,
+  document: SnapshotDocument,
+  signal: AbortSignal,
+): Promise<SnapshotDocument> {
+  if (!idMayBeTaken) return document;
+  const { original, ...rest } = document;
+  const { snapshots } = await loadSnapshots(repo, signal);
+  const isTaken = [...backupIds(snapshots)].some((ids) => ids.some((id) => id === original));
+  return isTaken ? rest : document;
 }
 
 async function storeBlobs(
@@ -59,8 +83,7 @@ async function storeBlobs(
 }
 
 async function putSnapshot(
-  repo: Repository,
-  lock: RepositoryLock,
+  { repo, lock, observer }: SnapshotTarget,
   document: SnapshotDocument,
   signal: AbortSignal,
 ): Promise<string> {
@@ -74,9 +97,11 @@ async function putSnapshot(
     return sealed.id;
   } catch (error) {
     // An answer may have been lost: nobody is to see what was not promised.
-    await removeObjects(repo, "snapshots", [sealed.id], AbortSignal.timeout(undoTimeoutMs)).catch(
-      () => undefined,
-    );
+    try {
+      await removeObjects(repo, "snapshots", [sealed.id], AbortSignal.timeout(undoTimeoutMs));
+    } catch {
+      observer.warning(`The snapshot ${sealed.id} could not be removed again`);
+    }
     throw error;
   }
 }
