@@ -74,6 +74,29 @@ test("DeflateThreads that are closed refuse jobs", async () => {
   );
 });
 
+/** Makes one member in a process of its own, and tells what became of it. */
+function makeApart(flags: readonly string[], before: string): string {
+  const script = `
+    import { DeflateThreads } from ${JSON.stringify(new URL("./deflate-threads.ts", import.meta.url).href)};
+    ${before}
+    const raw = Buffer.allocUnsafeSlow(50).fill("a");
+    try {
+      await new DeflateThreads().make({ raw, rawBytes: 50, target: Buffer.allocUnsafeSlow(500) }, "deflate");
+    } catch (error) {
+      console.log(error.kind, raw.length);
+    }`;
+  return execFileSync(process.execPath, [...flags, "--input-type=module", "-e", script], {
+    encoding: "utf8",
+  });
+}
+
+test("DeflateThreads are unsupported, and take no buffer, where the module cannot be compiled or no thread started", () => {
+  const noSimd = 'WebAssembly.Module = function () { throw new Error("Wasm SIMD unsupported"); };';
+  assert.equal(makeApart([], noSimd), "unsupported 50\n");
+  // Without leave to start threads, which fails where a limit of processes would.
+  assert.equal(makeApart(["--permission", "--allow-fs-read=*"], ""), "unsupported 50\n");
+});
+
 test("failureOf() keeps the words and the hint of what a thread threw", async () => {
   const check = new URL("./inflate-check.ts", import.meta.url).href;
   const script = `
