@@ -10,6 +10,7 @@
 import type { ByteString } from "../../domain/byte-string.ts";
 import { asByteString, byteStringFromText, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
+import { backslash, colon, exactDigits, quote, uint64Max } from "./json-bytes.ts";
 import type { ObjectId } from "./model.ts";
 import { parseTime } from "./times.ts";
 
@@ -22,15 +23,8 @@ const depthMax = 64;
  */
 const documentBytesMax = 500 * 1024 * 1024;
 
-const uint64Max = 18_446_744_073_709_551_615n;
-/** Numbers of so many digits are exact in a double. */
-const exactDigits = 15;
-
-const quote = 34;
 const comma = 44;
-const colon = 58;
 const openList = 91;
-const backslash = 92;
 const closeList = 93;
 const open = 123;
 const close = 125;

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { backslash, colon, exactDigits, quote, uint64Max } from "./json-bytes.ts";
 import { secondsOfDate } from "./times.ts";
 
 const idBytes = 32;
@@ -13,9 +14,6 @@ const idBytes = 32;
 const two16 = 0x1_0000;
 const two32 = 0x1_0000_0000;
 const uint32Max = 0xffff_ffff;
-const uint64Max = 18_446_744_073_709_551_615n;
-/** Numbers of so many digits are exact in a double. */
-const exactDigits = 15;
 const uint64Digits = 20;
 
 /** With the T behind it. */
@@ -23,15 +21,12 @@ const dateBytes = 11;
 const billion = 1_000_000_000;
 const fractionDigits = 9;
 
-const quote = 34;
 const plus = 43;
 const minus = 45;
 const dot = 46;
 const zero = 48;
 const nine = 57;
-const colon = 58;
 const zulu = 90;
-const backslash = 92;
 
 const hexValues: Int8Array = new Int8Array(256).fill(-1);
 for (const [value, digit] of [..."0123456789abcdef"].entries()) hexValues[digit.charCodeAt(0)] = value;
