@@ -8,6 +8,7 @@
  */
 
 import { constants, createZstdDecompress } from "node:zlib";
+import { isKnownNode } from "./known-node.ts";
 
 /** The inner side of a stream of `node:zlib`, as it has been since Node 9. */
 interface Inner {
@@ -27,9 +28,6 @@ interface Handle {
     outputLength: number,
   ): void;
 }
-
-/** Major versions of Node whose inner side this was tested with. Others would abort on a wrong argument. */
-const knownVersions: ReadonlySet<string> = new Set(["24"]);
 
 type Decoder = ReturnType<typeof createZstdDecompress> & Inner;
 
@@ -56,8 +54,7 @@ export function decompressInto(frame: Uint8Array, target: Uint8Array): boolean {
 }
 
 function openDecoder(): Decoder | undefined {
-  const [major = ""] = process.versions.node.split(".");
-  if (!knownVersions.has(major)) return undefined;
+  if (!isKnownNode()) return undefined;
   const opened = createZstdDecompress() as unknown as Partial<Decoder>;
   const isKnown =
     typeof opened._handle?.writeSync === "function" &&

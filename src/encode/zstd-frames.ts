@@ -8,6 +8,7 @@
  */
 
 import { constants, createZstdCompress } from "node:zlib";
+import { isKnownNode } from "./known-node.ts";
 import { compress, frameBytesMax } from "./zstd.ts";
 
 /** What streams of Node.js 24 have inside; any of it may be missing in another version. */
@@ -40,6 +41,7 @@ export class ZstdFrames {
   /** @param open Makes a stream; tests give another */
   constructor(level: number, open: (level: number) => CompressStream = openStream) {
     this.#level = level;
+    if (!isKnownNode()) return;
     const stream = open(level);
     // A stream that fails is given up: its writes leave bytes behind.
     stream.on("error", () => undefined);
