@@ -1,6 +1,6 @@
 /**
  * Our own deflate, compiled from `wasm/deflate.ts`: 1.5 times as fast as zlib's level 5 and hardly larger
- * than gzip's default. See decision 10.
+ * than gzip's default. See decision 11.
  *
  * @module
  */
