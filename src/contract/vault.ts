@@ -58,6 +58,7 @@ export const keysSchema: z.ZodType = z.object({
 export const pruneSchema: z.ZodType = z
   .object({
     plan: z.object({
+      backups: z.int().describe("how many there are; where there are none, everything stored goes"),
       packs_kept: z.int(),
       packs_repacked: z.int(),
       packs_removed: z.int(),
@@ -66,8 +67,9 @@ export const pruneSchema: z.ZodType = z
       bytes_repacked: z.number(),
       bytes_freed: z.number(),
       bytes_unused_after: z.number(),
+      records_removed: z.int().describe("pins and other records of backups that are gone"),
     }),
-    done: z.boolean().describe("false after a dry run, and where there was nothing to do"),
+    done: z.boolean().describe("false after a dry run, and where nothing was removed"),
     dry_run: z.boolean(),
   })
   .meta({ id: "Prune" });

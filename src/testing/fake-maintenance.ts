@@ -23,6 +23,7 @@ export interface FakeMaintenance extends Maintenance {
 
 /** A plan with something to do. */
 export const samplePrunePlan: PrunePlan = {
+  backups: 12,
   packsKept: 1200,
   packsRepacked: 3,
   packsRemoved: 44,
@@ -31,6 +32,7 @@ export const samplePrunePlan: PrunePlan = {
   bytesRepacked: 48_000_000,
   bytesFreed: 750_000_000,
   bytesUnusedAfter: 50_000_000,
+  recordsRemoved: 2,
 };
 
 /** A key of somebody. */

@@ -75,6 +75,8 @@ export interface PruneOptions extends LockOptions {
 }
 
 export interface PrunePlan {
+  /** Backups there are, whoever made them. Where there are none, everything stored goes. */
+  readonly backups: number;
   readonly packsKept: number;
   readonly packsRepacked: number;
   readonly packsRemoved: number;
@@ -84,6 +86,8 @@ export interface PrunePlan {
   /** Bytes that will be free afterwards. */
   readonly bytesFreed: number;
   readonly bytesUnusedAfter: number;
+  /** Pins and other records of backups that are gone, as where restic's forget removed one. */
+  readonly recordsRemoved: number;
 }
 
 export interface PruneReport {

@@ -7,6 +7,7 @@ import { withBadSector } from "../../testing/bad-sector.ts";
 import { storeSample } from "../../testing/sample-repository.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
 import { noonMs, noWait, signal } from "../../testing/vault-probe.ts";
+import type { PruneReport } from "../maintenance.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
 import { loadSnapshots } from "./maintenance/load-snapshots.ts";
@@ -46,9 +47,9 @@ async function recorded(repo: Repository): Promise<readonly (string | undefined)
   return records.map(({ backupId }) => backupId).sort();
 }
 
-async function prune(repo: Repository, dryRun = false): Promise<unknown> {
+async function prune(repo: Repository, dryRun = false, confirmed = true): Promise<PruneReport> {
   const maintenance = repositoryMaintenance(repo, new RepositoryKeyRing(repo));
-  const options = { ...noWait, maxUnusedPercent: 0, dryRun, confirm: () => Promise.resolve(true) };
+  const options = { ...noWait, maxUnusedPercent: 0, dryRun, confirm: () => Promise.resolve(confirmed) };
   return await maintenance.prune(options, signal);
 }
 
@@ -66,6 +67,24 @@ test("prune() and remove() take along the records of backups that restic removed
     await remove(repo);
     assert.deepEqual(await recorded(repo), [kept, undefined].sort());
   }
+});
+
+test("prune() counts the records that go, and calls it done where nothing else was removed", async () => {
+  const { repo } = await openScene();
+  // Until nothing but records is left to remove.
+  const [first] = (await loadSnapshots(repo, signal)).snapshots;
+  await prune(repo);
+  await pin(repo, "cd".repeat(32));
+  await pin(repo, "cd".repeat(32));
+  const planned = await prune(repo, true);
+  assert.deepEqual([planned.done, planned.plan.recordsRemoved, planned.plan.backups], [false, 2, 1]);
+  const refused = await prune(repo, false, false);
+  assert.equal(refused.done, false);
+  assert.equal((await recorded(repo)).length, 4, "a refusal changes nothing");
+  const { done, plan } = await prune(repo);
+  assert.deepEqual([done, plan.recordsRemoved, plan.packsRemoved + plan.packsRepacked], [true, 2, 0]);
+  assert.deepEqual(await recorded(repo), [first!.id, undefined].sort());
+  assert.equal((await prune(repo)).done, false);
 });
 
 test("records of a backup that was written anew stay, under its id and under that of its snapshot", async () => {

@@ -21,9 +21,12 @@ const smallPacksMin = 10;
 /** Names in the message of a refusal; more would not help anyone. */
 const namedMax = 5;
 
+/** What of a plan is about packs. */
+type PackSummary = Omit<PrunePlan, "backups" | "recordsRemoved">;
+
 /** What is to be done with the files in `data/`. Each list in the order of the index, or of the listing. */
 export interface PackPlan {
-  readonly summary: PrunePlan;
+  readonly summary: PackSummary;
   /** Needed in part: their blobs are copied into new packs, then they go. */
   readonly repack: readonly TabledPack[];
   /** Not needed at all. */
@@ -69,7 +72,7 @@ export function planPrune(
   const unindexedBytes = unindexed.reduce((sum, id) => sum + (stored.get(id) ?? 0), 0);
   const removedBytes = unindexedBytes + remove.reduce((sum, pack) => sum + (stored.get(pack.id) ?? 0), 0);
   const repackedUnused = sumOf(repack, unusedBytes);
-  const summary: PrunePlan = {
+  const summary: PackSummary = {
     packsKept: usedPacks.length - repack.length,
     packsRepacked: repack.length,
     packsRemoved: remove.length + unindexed.length,

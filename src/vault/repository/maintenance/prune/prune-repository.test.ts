@@ -5,6 +5,7 @@ import { MemoryStorage } from "../../../../storage/memory-storage.ts";
 import type { ByteRange, Storage } from "../../../../storage/storage.ts";
 import { withBadSector } from "../../../../testing/bad-sector.ts";
 import { everyFew, fewOf } from "../../../../testing/every-few.ts";
+import { packsRemovedBeforeIndex } from "../../../../testing/sabotaged-storage.ts";
 import {
   contentOf,
   objectsOf,
@@ -13,7 +14,6 @@ import {
   storageOf,
   storeSample,
 } from "../../../../testing/sample-repository.ts";
-import { packsRemovedBeforeIndex } from "../../../../testing/sabotaged-storage.ts";
 import { sweepFaults } from "../../../../testing/sweep-faults.ts";
 import { openTestRepository } from "../../../../testing/test-repository.ts";
 import { noWait, signal, TestMachine } from "../../../../testing/vault-probe.ts";

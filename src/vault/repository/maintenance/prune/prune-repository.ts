@@ -9,14 +9,15 @@
 import { BackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, ObjectId, TreeNode } from "../../../../format/restic/model.ts";
 import type { PruneOptions, PruneReport } from "../../../maintenance.ts";
+import type { RecordName } from "../../../recorded-facts.ts";
 import { isInputFailure } from "../../input-failure.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { listObjects } from "../../objects.ts";
 import { orphanRecords } from "../../orphan-records.ts";
-import { listRecordNames } from "../../records.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
+import { listRecordNames } from "../../records.ts";
 import type { BlobPlace, Repository } from "../../repository.ts";
 import { BlobSet } from "../blob-set.ts";
 import { type LoadedSnapshots, loadSnapshots } from "../load-snapshots.ts";
@@ -60,27 +61,28 @@ export async function pruneRepository(
     maxUnusedPercent: options.maxUnusedPercent,
     maxUnusedBytes: options.maxUnusedBytes,
   });
-  const report = { plan: plan.summary, done: false };
-  if (options.dryRun) return report;
-  const done = hasWork(plan, loaded);
-  if (done && !(await options.confirm(plan.summary))) return report;
+  // What is left of backups that restic removed.
+  const orphans = orphanRecords(await listRecordNames(repo, both), snapshots);
+  const summary = { backups: roots.length, ...plan.summary, recordsRemoved: orphans.length };
+  const report = { plan: summary, done: false };
+  const hasPacks = hasWork(plan, loaded);
+  const isIdle = !hasPacks && orphans.length === 0;
+  if (options.dryRun || isIdle || !(await options.confirm(summary))) return report;
   both.throwIfAborted();
-  if (done) await new Execution(place, loaded, { plan, used, threads }, options).run(both);
-  await removeOrphanRecords(place, snapshots, both);
-  return { ...report, done };
+  if (hasPacks) await new Execution(place, loaded, { plan, used, threads }, options).run(both);
+  await removeRecords(place, orphans, both);
+  return { ...report, done: true };
 }
 
-/** What is left of backups that restic removed. Nobody is asked: no backup is any the less for it. */
-async function removeOrphanRecords(
+async function removeRecords(
   { repo, lock }: PrunePlace,
-  snapshots: LoadedSnapshots,
+  records: readonly RecordName[],
   signal: AbortSignal,
 ): Promise<void> {
-  const orphans = orphanRecords(await listRecordNames(repo, signal), snapshots);
-  if (orphans.length === 0) return;
+  if (records.length === 0) return;
   await lock.assertHeld(signal);
   await repo.storage.remove(
-    orphans.map(({ name }) => name),
+    records.map(({ name }) => name),
     signal,
   );
 }
