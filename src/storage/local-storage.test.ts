@@ -237,3 +237,18 @@ test("LocalStorage copies a prepared file where the object's folder is a mount o
   assert.deepEqual(readdirSync(join(storage.location, "database")), ["x.db"]);
   assert.equal(existsSync(path), false);
 });
+
+test("a folder is told from one that is missing, also after it was there, and from an unmounted disk", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  const { folders } = storage;
+  assert.ok(folders !== undefined);
+  assert.equal(await folders.has("one/two", signal), false);
+  await folders.make("one/two", signal);
+  await folders.make("one/two", signal);
+  assert.equal(await folders.has("one/two", signal), true);
+  rmSync(join(storage.location, "one"), { recursive: true });
+  assert.equal(await folders.has("one/two", signal), false);
+  rmSync(storage.location, { recursive: true });
+  await assert.rejects(folders.has("one", signal), (error) => isBackupError(error, "storage-unavailable"));
+  mkdirSync(storage.location);
+});

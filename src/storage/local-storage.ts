@@ -30,7 +30,14 @@ import { openRegularFile, readOpenFile } from "./local-read.ts";
 import { cleanDirectories, describeObject, walkObjects } from "./local-walk.ts";
 import { LocalWriter } from "./local-write.ts";
 import { checkPrefix } from "./object-name.ts";
-import type { ByteRange, Storage, StorageContent, StorageProperties, StoredObject } from "./storage.ts";
+import type {
+  ByteRange,
+  Storage,
+  StorageContent,
+  StorageFolders,
+  StorageProperties,
+  StoredObject,
+} from "./storage.ts";
 
 /** Files are removed this many at a time: enough for a network share, harmless to a disk. */
 const removalsAtOnce = 16;
@@ -117,6 +124,10 @@ async function isReadOnly(root: string): Promise<boolean> {
 class LocalStorage implements Storage {
   readonly location: string;
   readonly properties: StorageProperties;
+  readonly folders: StorageFolders = {
+    has: (name, signal) => this.#hasFolder(name, signal),
+    make: (name, signal) => this.#makeFolder(name, signal),
+  };
   readonly #machine: ThisMachine;
   readonly #clock: Clock;
   readonly #directories: LocalDirectories;
@@ -247,6 +258,29 @@ class LocalStorage implements Storage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #hasFolder(name: string, signal: AbortSignal): Promise<boolean> {
+    checkLocalName(name);
+    signal.throwIfAborted();
+    try {
+      // An unmounted disk must not look like a vault that lost a folder.
+      await lstat(this.location);
+      this.#directories.forget();
+      return await this.#directories.exists(name);
+    } catch (error) {
+      throw localError(error, `look up the folder ${name}`);
+    }
+  }
+
+  async #makeFolder(name: string, signal: AbortSignal): Promise<void> {
+    checkLocalName(name);
+    signal.throwIfAborted();
+    try {
+      await this.#directories.make(name);
+    } catch (error) {
+      throw localError(error, `make the folder ${name}`);
+    }
+  }
 
   async #unlessUnfinished(object: StoredObject | undefined): Promise<StoredObject | undefined> {
     if (object?.sizeBytes === 0 && (await this.#commit.emptyFilesAreUnfinished())) return undefined;

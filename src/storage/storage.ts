@@ -52,6 +52,13 @@ export interface StorageProperties {
   readonly readOnly: boolean;
 }
 
+/** Folders named as the objects in them begin. */
+export interface StorageFolders {
+  has(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Durable on return; succeeds where it is there. `put` needs no folder to be made. */
+  make(name: string, signal: AbortSignal): Promise<void>;
+}
+
 export interface Storage extends AsyncDisposable {
   /** For messages: a path or URL without secrets. */
   readonly location: string;
@@ -82,6 +89,9 @@ export interface Storage extends AsyncDisposable {
    * where that fails, {@link get} says what is wrong.
    */
   localPath?(name: string): string;
+
+  /** Offered by drivers that have folders: there, one that is missing is not the same as an empty one. */
+  readonly folders?: StorageFolders;
 
   /** Size and time of an object, or undefined where there is none. */
   stat(name: string, signal: AbortSignal): Promise<StoredObject | undefined>;

@@ -19,6 +19,7 @@ import type { Storage } from "../../storage/storage.ts";
 import { addKey, findKey, loadKeys, type OpenedKey } from "./key-files.ts";
 import { configName, documentName, isObjectId } from "./objects.ts";
 import type { Repository } from "./repository.ts";
+import { makeSnapshotsFolder } from "./snapshots-folder.ts";
 
 /** 155 bytes are what restic writes. */
 const configSizeBytesMax = 64 * 1024;
@@ -65,6 +66,7 @@ export async function createRepository(
     chunkerPolynomial: randomPolynomial(),
   };
   const box = sealBox(key, encodeConfig(config));
+  await makeSnapshotsFolder(storage, signal);
   try {
     await storage.put(configName, box, signal);
   } catch (error) {

@@ -36,6 +36,7 @@ import { createRepository, isRepository, openRepository, type RepositoryOptions 
 import { SpareWorkers } from "./read/spare-workers.ts";
 import { RepositoryRecords } from "./records.ts";
 import type { Repository } from "./repository.ts";
+import { makeSnapshotsFolder } from "./snapshots-folder.ts";
 
 export interface OpenRepositoryVaultOptions {
   /** Disposed of with the vault. */
@@ -126,6 +127,7 @@ class RepositoryVault implements Vault {
     const { openBackupWriter } = await import("./backup-writer.ts");
     const lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
     try {
+      await makeSnapshotsFolder(this.#repo.storage, signal);
       const { ownerNames } = this.#options;
       return await openBackupWriter({ repo: this.#repo, lock, begun: options, ownerNames }, signal);
     } catch (error) {
@@ -138,6 +140,7 @@ class RepositoryVault implements Vault {
     this.#assertWritable("make a backup");
     const { takeSnapshot } = await import("./foreign/take-snapshot.ts");
     await using lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
+    await makeSnapshotsFolder(this.#repo.storage, signal);
     return await takeSnapshot({ ...options, repo: this.#repo, lock }, snapshot, signal);
   }
 

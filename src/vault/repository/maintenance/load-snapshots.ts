@@ -11,6 +11,7 @@ import { boundedMap } from "../../bounded-map.ts";
 import { failureOfFile } from "../input-failure.ts";
 import { listObjects, loadObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
+import { requireSnapshotsFolder } from "../snapshots-folder.ts";
 
 /** The field of a snapshot that a repair wrote: the name of the one whose place it takes. */
 export const replacesField = "vertex_backup_replaces";
@@ -30,12 +31,17 @@ export interface LoadedSnapshots {
   readonly vanished: readonly ObjectId[];
 }
 
-/** Damage is a finding. Load them before the index: what they name is in it then. */
+/**
+ * Damage of one is a finding. Load them before the index: what they name is in it then.
+ *
+ * @throws {BackupError} `damaged` where the whole folder is gone
+ */
 export async function loadSnapshots(repo: Repository, signal: AbortSignal): Promise<LoadedSnapshots> {
   const snapshots: StoredSnapshot[] = [];
   const damaged: { id: ObjectId; error: BackupError }[] = [];
   const vanished: ObjectId[] = [];
   const listed = await listObjects(repo, "snapshots", signal);
+  if (listed.length === 0) await requireSnapshotsFolder(repo.storage, signal);
   await boundedMap(
     listed,
     async ({ id }) => {

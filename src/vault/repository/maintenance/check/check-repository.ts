@@ -13,9 +13,9 @@ import { openBox } from "../../../../format/restic/crypto-box.ts";
 import { readAll } from "../../../../storage/read-all.ts";
 import type { CheckOptions, CheckReport } from "../../../maintenance.ts";
 import type { BlobIndex } from "../../blob-index.ts";
+import { isInputFailure } from "../../input-failure.ts";
 import { loadKeys } from "../../key-files.ts";
 import { type LoadedIndex, loadIndex } from "../../load-index.ts";
-import { isInputFailure } from "../../input-failure.ts";
 import { configName, documentName } from "../../objects.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
@@ -117,12 +117,22 @@ class Check {
   }
 
   async #checkSnapshots(signal: AbortSignal): Promise<LoadedSnapshots> {
-    const loaded = await loadSnapshots(this.#repo, signal);
+    const loaded = await this.#loadSnapshots(signal);
     for (const { id, error } of loaded.damaged) {
       this.#affected.add(id);
       this.#note(documentName("snapshots", id), error);
     }
     return loaded;
+  }
+
+  async #loadSnapshots(signal: AbortSignal): Promise<LoadedSnapshots> {
+    try {
+      return await loadSnapshots(this.#repo, signal);
+    } catch (error) {
+      if (!isBackupError(error, "damaged")) throw error;
+      this.#note("snapshots", error);
+      return { snapshots: [], damaged: [], vanished: [] };
+    }
   }
 
   async #checkIndex(signal: AbortSignal): Promise<LoadedIndex> {
