@@ -77,9 +77,13 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
 }
 
-/** The text of anything that was thrown, for a message or a log line. */
+/** SQLite quotes the token it stumbled over: a planted schema makes that 40 MB of a message. */
+const errorTextMax = 1000;
+
+/** The text of anything that was thrown, for a message or a log line: the beginning, where it is long. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.length > errorTextMax ? `${text.slice(0, errorTextMax)}...` : text;
 }
 
 /**

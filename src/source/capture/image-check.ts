@@ -20,7 +20,7 @@ export function checkImageFile(imagePath: string, method: "quick_check" | "integ
     const database = openImage(imagePath, method === "integrity_check" ? thoroughCacheKiB : undefined);
     try {
       const rows = database.prepare(`PRAGMA ${method}(${messageLimit})`).all();
-      const messages = rows.map((row) => String(Object.values(row)[0]));
+      const messages = rows.map((row) => errorText(Object.values(row)[0]));
       const ok = messages.length === 1 && messages[0] === "ok";
       return { method, ok, messages: ok ? [] : messages };
     } finally {
