@@ -296,6 +296,22 @@ export const vaultCreateChecks: readonly VaultCheck[] = [
     },
   },
   {
+    name: "listNames() has a new name once a backup came, also of another run, and none where nothing did",
+    run: async (place) => {
+      await using vault = await place.open(machine);
+      await using other = await place.open(machine);
+      const at = beginOptions().startedAtMs;
+      await backUp(vault, place.folder, { type: "database", startedAtMs: at });
+      const before = await vault.listNames(signal);
+      assert.deepEqual(await vault.listNames(signal), before);
+      await backUp(other, place.folder, { type: "database", startedAtMs: at + 3_600_000 });
+      const after = await vault.listNames(signal);
+      assert.ok(before.size >= 1 && after.size > before.size && before.isSubsetOf(after));
+      const [{ id, snapshotId = id } = assert.fail()] = await vault.list(signal);
+      assert.ok(after.has(snapshotId));
+    },
+  },
+  {
     name: "open() calls what is not there not-found, whatever the name is made of",
     run: async (place) => {
       await using vault = await place.open(machine);

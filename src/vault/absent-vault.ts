@@ -23,6 +23,7 @@ export function absentVault(location: string, reason: BackupError): Vault {
     records: { add: refuse, list: refuse, remove: refuse },
     begin: refuse,
     list: refuse,
+    listNames: refuse,
     open: refuse,
     verify: refuse,
     exclusively: refuse,

@@ -54,6 +54,12 @@ export interface Vault extends AsyncDisposable {
   /** Every backup that can be listed, newest first by the time in its metadata (never by file time). */
   list(signal: AbortSignal): Promise<readonly Backup[]>;
 
+  /**
+   * A name for each backup that is there, and maybe for one that is being made: no more than a listing of files.
+   * One that was not there before means that {@link list} may say something new.
+   */
+  listNames(signal: AbortSignal): Promise<ReadonlySet<string>>;
+
   /** Opens a backup for reading. @throws {BackupError} `not-found`, `damaged`, `unsupported` */
   open(id: string, signal: AbortSignal): Promise<BackupReader>;
 
@@ -91,6 +97,8 @@ export interface LockOptions {
 export interface TakeOptions extends LockOptions {
   /** The vault may have a backup already whose id is that of what is copied: a look tells. */
   readonly idMayBeTaken: boolean;
+  /** Called when everything is stored, just before the backup becomes visible; where it throws nothing does. */
+  readonly beforeVisible: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface BeginOptions extends LockOptions {

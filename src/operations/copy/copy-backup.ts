@@ -23,6 +23,7 @@ import { openScratch } from "../scratch.ts";
 import { originOf } from "./copied-already.ts";
 import { copyEntries } from "./copy-entries.ts";
 import type { CopyMeter } from "./copy-meter.ts";
+import type { CopyTarget } from "./copy-target.ts";
 
 export interface BackupToCopy {
   readonly from: OperationContext;
@@ -31,11 +32,13 @@ export interface BackupToCopy {
   readonly level: number | undefined;
   readonly log: RunLog;
   readonly meter: CopyMeter;
-  /** Ids of the target's backups. */
-  readonly takenIds: ReadonlySet<string>;
+  readonly target: CopyTarget;
 }
 
-/** @throws {BackupError} `damaged` where its bytes are not what was stored; nothing is left of the copy then */
+/**
+ * @throws {BackupError} `damaged` where its bytes are not what was stored; `exists` where another run has copied
+ *   it meanwhile; nothing is left of the copy then
+ */
 export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promise<Backup> {
   const { from, to } = job;
   // It must not be rotated away while it is read.
@@ -44,7 +47,7 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
   // What is known of it now that it is open: of restic's own snapshots the list only guesses the folders.
   const { backup } = reader;
   if (reader.foreign !== undefined && to.vault.takeForeign !== undefined) {
-    return await pinned(to, backup, () => copyForeign({ ...job, backup }, reader.foreign!, signal), signal);
+    return await pinned(to, backup, () => copyForeign(job, backup, reader.foreign!, signal), signal);
   }
   await using scratch = await openScratch(to);
   await using images = await openImagePlace(to, scratch);
@@ -58,7 +61,11 @@ export async function copyBackup(job: BackupToCopy, signal: AbortSignal): Promis
     await copyEntries(reader, writer, (bytes) => job.meter.read(bytes), signal);
   }
   const summary = summaryOf(backup, reader.leftOut?.() ?? []);
-  return await pinned(to, backup, () => writer.finish(summary, signal), signal);
+  const finish = async (): Promise<Backup> => {
+    await job.target.refuseSecond(job.backup, signal);
+    return await writer.finish(summary, signal);
+  };
+  return await pinned(to, backup, finish, signal);
 }
 
 /** What `finish` makes visible, pinned if what it was copied from is. */
@@ -76,7 +83,8 @@ async function pinned(
 
 /** What another program made stays as it is, and that program's: no rotation of ours removes it. */
 async function copyForeign(
-  { from, to, backup, log, meter, takenIds }: BackupToCopy,
+  { from, to, backup: listed, log, meter, target }: BackupToCopy,
+  backup: Backup,
   foreign: ForeignSnapshot,
   signal: AbortSignal,
 ): Promise<Backup> {
@@ -89,9 +97,10 @@ async function copyForeign(
       }
     },
   };
-  const idMayBeTaken = takenIds.has(originOf(backup, from.vault.location).id);
-  const options = { lockWaitMs: to.lockWaitMs, observer: quietObserver(log), idMayBeTaken };
-  return await to.vault.takeForeign!(counted, options, signal);
+  const idMayBeTaken = target.hasId(originOf(backup, from.vault.location).id);
+  const beforeVisible = (either: AbortSignal): Promise<void> => target.refuseSecond(listed, either);
+  const common = { lockWaitMs: to.lockWaitMs, observer: quietObserver(log) };
+  return await to.vault.takeForeign!(counted, { ...common, idMayBeTaken, beforeVisible }, signal);
 }
 
 function beginCopy(

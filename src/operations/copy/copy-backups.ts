@@ -12,10 +12,10 @@ import { findStoredBackup } from "../find-backup.ts";
 import { listBackups } from "../list-backups.ts";
 import type { Started } from "../requests.ts";
 import { RunLog } from "../run-log.ts";
-import { CopiedAlready } from "./copied-already.ts";
 import { copyBackup } from "./copy-backup.ts";
 import { CopyMeter } from "./copy-meter.ts";
 import type { CopyOutcome, CopyRequest, CopyResult } from "./copy-requests.ts";
+import { CopyTarget } from "./copy-target.ts";
 
 /**
  * Copies what the target does not have yet, oldest first. A backup that cannot be read does not
@@ -31,19 +31,17 @@ export async function copyBackups(
 ): Promise<CopyResult> {
   await refuseSameVault(from, to);
   const wanted = await wantedBackups(from, request);
-  const backupsThere = await to.vault.list(request.signal);
-  const there = new CopiedAlready(backupsThere);
-  const plan = wanted.map((backup) => planOne(backup, there, request));
+  const target = await CopyTarget.open(to.vault, request.signal);
+  const plan = wanted.map((backup) => planOne(backup, target, request));
   const bytes = plan.reduce((sum, one) => sum + (one.outcome === "copied" ? one.backup.sourceBytes : 0), 0);
   if (request.dryRun === true) return { outcomes: plan, bytesCopied: bytes, dryRun: true };
   const log = new RunLog(request.observer, from.clock);
   const meter = new CopyMeter(log, bytes, plan.filter(({ outcome }) => outcome === "copied").length);
-  const takenIds = new Set(backupsThere.map(({ id }) => id));
   const outcomes: CopyOutcome[] = [];
   for (const one of plan) {
     request.signal.throwIfAborted();
     outcomes.push(
-      one.outcome === "copied" ? await copyOne(from, to, one.backup, { log, meter, takenIds, request }) : one,
+      one.outcome === "copied" ? await copyOne(from, to, one.backup, { log, meter, target, request }) : one,
     );
   }
   meter.end();
@@ -65,8 +63,8 @@ async function wantedBackups(
   return [...found.values()].toSorted((a, b) => a.startedAtMs - b.startedAtMs);
 }
 
-function planOne(backup: Backup, there: CopiedAlready, request: Started<CopyRequest>): CopyOutcome {
-  const copy = there.find(backup);
+function planOne(backup: Backup, target: CopyTarget, request: Started<CopyRequest>): CopyOutcome {
+  const copy = target.find(backup);
   if (copy !== undefined) return { outcome: "there", backup, copy };
   const reason = whyNotCopied(backup);
   if (reason === "") return { outcome: "copied", backup };
@@ -85,8 +83,7 @@ function whyNotCopied({ state, source, stateReason }: Backup): string {
 interface CopyRun {
   readonly log: RunLog;
   readonly meter: CopyMeter;
-  /** Grows with each copy. */
-  readonly takenIds: Set<string>;
+  readonly target: CopyTarget;
   readonly request: Started<CopyRequest>;
 }
 
@@ -94,21 +91,31 @@ async function copyOne(
   from: OperationContext,
   to: OperationContext,
   backup: Backup,
-  { log, meter, takenIds, request }: CopyRun,
+  { log, meter, target, request }: CopyRun,
 ): Promise<CopyOutcome> {
   const { signal, level } = request;
   meter.begin(backup);
+  const there = await target.lookFor(backup, signal);
+  if (there !== undefined) return passedOver(backup, there, meter);
   try {
-    const copy = await copyBackup({ from, to, backup, level, log, meter, takenIds }, signal);
-    takenIds.add(copy.id);
+    const copy = await copyBackup({ from, to, backup, level, log, meter, target }, signal);
+    target.add(copy);
     meter.done();
     return { outcome: "copied", backup, copy };
   } catch (error) {
+    const copy = isBackupError(error, "exists") ? target.find(backup) : undefined;
+    if (copy !== undefined) return passedOver(backup, copy, meter);
     meter.failed();
     // Of the target no such thing is said while it is written to.
     if (!isBackupError(error, "damaged", "not-found", "unsupported", "unsafe", "invalid-input")) throw error;
     return { outcome: "failed", backup, error };
   }
+}
+
+/** Another run was faster. */
+function passedOver(backup: Backup, copy: Backup, meter: CopyMeter): CopyOutcome {
+  meter.failed();
+  return { outcome: "there", backup, copy };
 }
 
 async function refuseSameVault(from: OperationContext, to: OperationContext): Promise<void> {

@@ -8,8 +8,8 @@
 import { createHash } from "node:crypto";
 import type { Entry, StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
-import type { BackupReader, BackupWriter, EntryWithContent } from "../../vault/vault.ts";
 import { displayEntryPath } from "../../source/tree/entry-path.ts";
+import type { BackupReader, BackupWriter, EntryWithContent } from "../../vault/vault.ts";
 
 /** Larger files are not held whole. */
 const smallBytesMax = 1024 * 1024;

@@ -20,6 +20,7 @@ import { withBadSector } from "../../testing/bad-sector.ts";
 import { createBrowseScene } from "../../testing/browse-scene.ts";
 import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { sweepFaults } from "../../testing/sweep-faults.ts";
+import { openArchiveVault } from "../../vault/archive/archive-vault.ts";
 import { checkRepository } from "../../vault/repository/maintenance/check/check-repository.ts";
 import "../../testing/cheap-scrypt.ts";
 import { openTestRepositoryVault } from "../../testing/repository-vault-places.ts";
@@ -210,6 +211,67 @@ test("copyBackups() knows its copies of another program's snapshots also where t
     await target.put(name, Buffer.alloc(sizeBytes), signal);
   }
   assert.ok((await copy(storage, target)).outcomes.every(({ outcome }) => outcome === "there"));
+});
+
+/** Runs `work` once, when the first object of a folder has been stored. */
+function afterFirst(prefix: string, inner: Storage, work: () => Promise<void>): Storage {
+  let isFirst = true;
+  const put: Storage["put"] = async (name, content, either) => {
+    await inner.put(name, content, either);
+    if (!name.startsWith(prefix) || !isFirst) return;
+    isFirst = false;
+    await work();
+  };
+  return { ...passOn(inner), put };
+}
+
+test("copyBackups() leaves one copy of each where another run copies at the same time", async () => {
+  const { storage } = await makeForeign();
+  // The other run copies all while this one stores its first, or has just stored it.
+  for (const [prefix, first] of [
+    ["data/", "there"],
+    ["snapshots/", "copied"],
+  ] as const) {
+    const target = new MemoryStorage();
+    await openTestRepository(target);
+    let ofOther: CopyResult | undefined;
+    const shared = afterFirst(prefix, target, async () => {
+      ofOther = await copy(storage, target, machines.process(2));
+    });
+    const { outcomes } = await copy(storage, shared);
+    assert.deepEqual(
+      outcomes.map(({ outcome }) => outcome),
+      [first, "there", "there"],
+    );
+    assert.equal(ofOther?.outcomes.filter(({ outcome }) => outcome === "failed").length, 0);
+    const there = await loadSnapshots(await openTestRepository(target), signal);
+    assert.equal(there.snapshots.length, 3);
+  }
+});
+
+test("copyBackups() leaves one copy of a backup of ours where another run copies it at the same time", async () => {
+  await using scene = createBrowseScene();
+  const { directory, vault } = scene.app;
+  await scene.manager.createBackup();
+  const from = async (): Promise<OperationContext> => {
+    const storage = await openLocalStorage(vault, { create: false, machine });
+    const options = { storage, machine, clock: systemClock, toolVersion: "0", create: false };
+    return contextOf(await openArchiveVault(options, signal));
+  };
+  const target = new MemoryStorage();
+  await openTestRepository(target);
+  const run = async (into: Storage, by: ThisMachine): Promise<readonly string[]> => {
+    const to = { ...contextOf(await openTestRepositoryVault(into, by)), scratchDirectory: directory };
+    const { outcomes } = await copyBackups(await from(), to, { signal, observer: silentObserver });
+    return outcomes.map(({ outcome }) => outcome);
+  };
+  const ofOther: string[] = [];
+  const shared = afterFirst("locks/", target, async () => {
+    ofOther.push(...(await run(target, machines.process(2))));
+  });
+  assert.deepEqual([await run(shared, machine), ofOther], [["there"], ["copied"]]);
+  const there = await loadSnapshots(await openTestRepository(target), signal);
+  assert.equal(there.snapshots.length, 1);
 });
 
 /** Interruptions of which the unit tests try one. */

@@ -12,6 +12,8 @@ import { silentObserver } from "../../domain/progress.ts";
 import type { ThisMachine } from "../../domain/run-owner.ts";
 import { archiveName, contentsName, metadataName, parseBackupId } from "../../format/archive/file-names.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { defaultLockWaitMs } from "../lock-wait.ts";
+import type { OwnerNames } from "../owner-names.ts";
 import type {
   BackupReader,
   BackupRemover,
@@ -24,13 +26,12 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "../vault.ts";
-import type { OwnerNames } from "../owner-names.ts";
+import { listGroups } from "./backup-groups.ts";
 import type { BackupWriterOptions } from "./backup-writer.ts";
 import { listBackups } from "./list-backups.ts";
-import { defaultLockWaitMs } from "../lock-wait.ts";
 import { RunLocks } from "./locks/run-locks.ts";
-import { checkVaultMarker, putMarker } from "./vault-marker.ts";
 import { Reserve } from "./reserve.ts";
+import { checkVaultMarker, putMarker } from "./vault-marker.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
 
 export interface OpenArchiveVaultOptions {
@@ -118,6 +119,10 @@ class ArchiveVault implements Vault {
 
   list(signal: AbortSignal): Promise<readonly Backup[]> {
     return listBackups(this.#storage, signal);
+  }
+
+  async listNames(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return new Set((await listGroups(this.#storage, signal)).keys());
   }
 
   async open(id: string, signal: AbortSignal): Promise<BackupReader> {

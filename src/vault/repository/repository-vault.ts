@@ -32,6 +32,7 @@ import type {
 import { RepositoryKeyRing } from "./key-ring.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
 import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
+import { listObjects } from "./objects.ts";
 import { createRepository, isRepository, openRepository, type RepositoryOptions } from "./open-repository.ts";
 import { SpareWorkers } from "./read/spare-workers.ts";
 import { RepositoryRecords } from "./records.ts";
@@ -147,6 +148,10 @@ class RepositoryVault implements Vault {
   async list(signal: AbortSignal): Promise<readonly Backup[]> {
     const { listBackups } = await import("./list-backups.ts");
     return await listBackups(this.#repo, signal);
+  }
+
+  async listNames(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return new Set((await listObjects(this.#repo, "snapshots", signal)).map(({ id }) => id));
   }
 
   async open(id: string, signal: AbortSignal): Promise<BackupReader> {

@@ -47,7 +47,7 @@ test("takeSnapshot() takes its snapshot back where its lock was lost, and says s
       problem() {},
       warning: (message: string) => void warnings.push(message),
     };
-    const target = { repo, lock, observer, idMayBeTaken: false };
+    const target = { repo, lock, observer, idMayBeTaken: false, beforeVisible: async () => {} };
     await rejectsWith(takeSnapshot(target, reader.foreign ?? assert.fail(), signal), "locked");
     const left = (await Array.fromAsync(inner.list("snapshots/", signal))).map(({ name }) =>
       name.slice("snapshots/".length),

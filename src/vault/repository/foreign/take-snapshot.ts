@@ -23,7 +23,7 @@ import { openBlobStore } from "../store/blob-store.ts";
 const undoTimeoutMs = 60_000;
 
 /** Where it is stored, under a shared lock. */
-export interface SnapshotTarget extends Pick<TakeOptions, "idMayBeTaken" | "observer"> {
+export interface SnapshotTarget extends Omit<TakeOptions, "lockWaitMs"> {
   readonly repo: Repository;
   readonly lock: RepositoryLock;
 }
@@ -38,6 +38,7 @@ export async function takeSnapshot(
   const either = AbortSignal.any([signal, lock.lost]);
   await storeBlobs(repo, lock, foreign, either);
   const document = await withFreeId(target, parseSnapshot(Buffer.from(foreign.document, "latin1")), either);
+  await target.beforeVisible(either);
   const snapshotId = await putSnapshot(target, document, either);
   const { backup } = describeSnapshot(document.original ?? snapshotId, document, undefined);
   return backup.id === snapshotId ? backup : { ...backup, snapshotId };
