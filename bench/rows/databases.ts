@@ -48,9 +48,9 @@ async function walRows(context: BenchContext, path: string): Promise<Row[]> {
       return took;
     },
     theirs: async () => {
-      const took = (
-        await measureShell(`cp ${path} ${copy} && sqlite3 ${copy} 'PRAGMA quick_check' > /dev/null`)
-      ).seconds;
+      // Such a copy of a live database can be torn, and its check end early: then theirs is the faster for it.
+      const check = `{ sqlite3 ${copy} 'PRAGMA quick_check' > /dev/null 2>&1 || true; }`;
+      const took = (await measureShell(`cp ${path} ${copy} && ${check}`)).seconds;
       rmSync(copy, { force: true });
       return took;
     },
