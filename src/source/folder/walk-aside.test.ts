@@ -11,8 +11,9 @@ import type { Entry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { EntryPacker, unpackEntries } from "./entry-columns.ts";
 import { StartedWalk, walkFolderAside } from "./walk-aside.ts";
-import { walkFolder, type WalkOptions } from "./walk-folder.ts";
-import { prepareWalkThread, takeWalkThread } from "./walk-thread.ts";
+import { type WalkOptions, walkFolder } from "./walk-folder.ts";
+import { batchesOf } from "./walk-messages.ts";
+import { prepareWalkThread, takeWalkThread, WalkThread } from "./walk-thread.ts";
 
 const { signal } = new AbortController();
 
@@ -132,6 +133,55 @@ test("a thread that ends early fails its walk", async () => {
   await thread[Symbol.asyncDispose]();
   assert.ok(thread.hasDied);
   await assert.rejects(thread.next(signal), (error) => isBackupError(error, "bug"));
+});
+
+test("a walk whose thread died before it said anything is done without one, and finds the same", async () => {
+  using made = scene();
+  writeFileSync(join(made.options.root.path, "a"), "");
+  const thread = new WalkThread();
+  await thread[Symbol.asyncDispose]();
+  await using walk = new StartedWalk(made.options, thread);
+  const found = await collect((_, report, either) => walk.entries(report, either), made.options);
+  assert.deepEqual(found, await collect(walkFolder, made.options));
+});
+
+test("a walk is done without a thread where none can be started", () => {
+  using made = scene();
+  const { path } = made.options.root;
+  writeFileSync(join(path, "a"), "");
+  const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+  const script = `
+    import { prepareWalkThread } from ${module("./walk-thread.ts")};
+    import { walkFolderAside } from ${module("./walk-aside.ts")};
+    const options = { root: { name: "files", path: ${JSON.stringify(path)} }, excludes: [], skip: new Set() };
+    prepareWalkThread();
+    const { signal } = new AbortController();
+    for await (const batch of walkFolderAside(options, () => {}, signal)) console.log(batch.length);`;
+  // Without leave to start threads, which fails where a limit of processes would.
+  const flags = ["--permission", "--allow-fs-read=*", "--input-type=module", "-e", script];
+  assert.equal(execFileSync(process.execPath, flags, { encoding: "utf8" }), "2\n");
+});
+
+test("a walk that meets nothing but problems waits until they are taken", async () => {
+  using made = scene();
+  const count = 45_000;
+  execFileSync("sh", ["-c", `seq 1 ${count} | xargs mkfifo`], { cwd: made.options.root.path });
+  await using thread = new WalkThread();
+  thread.start(made.options);
+  let [taken, problems, ended] = [0, 0, false];
+  const take = async (either: AbortSignal): Promise<number> => {
+    const message = await thread.next(either);
+    problems += message.problems.length;
+    ended ||= message.kind === "end";
+    return batchesOf(message);
+  };
+  while (taken < 64) taken += await take(signal);
+  // What is on its way without being asked for would come now.
+  await assert.rejects(take(AbortSignal.timeout(100)), { name: "TimeoutError" });
+  assert.ok(problems < count && !ended);
+  thread.askForMore(taken);
+  while (!ended) thread.askForMore(await take(signal));
+  assert.equal(problems, count);
 });
 
 test("a walk that has begun ends when it is disposed of, whether or not somebody asked what it finds", async () => {

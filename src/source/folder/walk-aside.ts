@@ -8,8 +8,8 @@
 import type { Entry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import { unpackEntries } from "./entry-columns.ts";
-import type { ReportProblem, WalkOptions } from "./walk-folder.ts";
-import { batchesPerRequest, type FromWalk } from "./walk-messages.ts";
+import { type ReportProblem, type WalkOptions, walkFolder } from "./walk-folder.ts";
+import { batchesOf, batchesPerRequest, type FromWalk } from "./walk-messages.ts";
 import { takeWalkThread, type WalkThread } from "./walk-thread.ts";
 
 /** A walk that has begun, before anybody asked what it finds. */
@@ -17,9 +17,9 @@ export class StartedWalk implements AsyncDisposable {
   readonly #options: WalkOptions;
   readonly #thread: WalkThread;
 
-  constructor(options: WalkOptions) {
+  constructor(options: WalkOptions, thread: WalkThread = takeWalkThread()) {
     this.#options = options;
-    this.#thread = takeWalkThread();
+    this.#thread = thread;
     this.#thread.start(options);
   }
 
@@ -28,17 +28,23 @@ export class StartedWalk implements AsyncDisposable {
     report: ReportProblem,
     signal: AbortSignal,
   ): AsyncGenerator<readonly Entry[], void, undefined> {
+    if (!(await this.#thread.hasBegun(signal))) {
+      // No thread can be had: this one does it, more slowly.
+      yield* walkFolder(this.#options, report, signal);
+      return;
+    }
     let taken = 0;
     for (;;) {
       const message = await this.#thread.next(signal);
+      for (const problem of message.problems) report(problem);
       if (message.kind === "end") return;
       if (message.kind === "failed") throw failureOf(message);
-      if (message.kind === "problem") report(message.problem);
-      else {
+      if (message.kind === "batch")
         yield unpackEntries(message.columns, this.#options.root.name, message.directory);
-        taken++;
-        if (taken % batchesPerRequest === 0) this.#thread.askForMore(batchesPerRequest);
-      }
+      taken += batchesOf(message);
+      if (taken < batchesPerRequest) continue;
+      this.#thread.askForMore(taken);
+      taken = 0;
     }
   }
 

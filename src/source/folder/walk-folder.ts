@@ -48,7 +48,7 @@ export function walkFolder(
   report: ReportProblem,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Entry[], void, undefined> {
-  return walkInBatches(options, report, (): Entry[] => [], signal);
+  return walkInBatches(options, report, { newBatch: (): Entry[] => [] }, signal);
 }
 
 /** What entries are put into, one after the other. */
@@ -57,11 +57,18 @@ export interface EntryBatch {
   push(entry: Entry): unknown;
 }
 
+/** Whoever takes the batches. */
+export interface BatchTarget<B extends EntryBatch> {
+  readonly newBatch: () => B;
+  /** Waited for after each slice of the walk, also where no entry was found in it. */
+  readonly afterSlice?: () => Promise<void>;
+}
+
 /** As {@link walkFolder}, into batches of another sort. */
 export async function* walkInBatches<B extends EntryBatch>(
   options: WalkOptions,
   report: ReportProblem,
-  newBatch: () => B,
+  { newBatch, afterSlice }: BatchTarget<B>,
   signal: AbortSignal,
 ): AsyncGenerator<B, void, undefined> {
   signal.throwIfAborted();
@@ -80,6 +87,7 @@ export async function* walkInBatches<B extends EntryBatch>(
       batch = newBatch();
     }
     if (step === "end") return;
+    await afterSlice?.();
     if (step !== "entry") walk.enter(await namesOfLarge(walk, step.largeDirectory, breather, signal));
     if (breather.isDue()) await breather.breathe(signal);
   }

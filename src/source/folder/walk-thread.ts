@@ -7,7 +7,7 @@
 
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, errorText } from "../../domain/error.ts";
 import type { WalkOptions } from "./walk-folder.ts";
 import type { FromWalk, ToWalk } from "./walk-messages.ts";
 
@@ -40,8 +40,18 @@ export function takeWalkThread(): WalkThread {
   return taken === undefined || taken.thread.hasDied ? new WalkThread() : taken.thread;
 }
 
+/** Undefined where no thread can be had. */
+function startWorker(script: URL, failed: (error: Error) => void): Worker | undefined {
+  try {
+    return new Worker(script, { env: {} });
+  } catch (error) {
+    failed(error as Error);
+    return undefined;
+  }
+}
+
 export class WalkThread implements AsyncDisposable {
-  readonly #worker: Worker;
+  readonly #worker: Worker | undefined;
   readonly #waiting: FromWalk[] = [];
   #died: Error | undefined;
   #wake = (): void => undefined;
@@ -49,7 +59,8 @@ export class WalkThread implements AsyncDisposable {
   constructor() {
     // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
     const script = new URL(`./walk-worker${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(script, { env: {} });
+    this.#worker = startWorker(script, (error) => this.#end(error));
+    if (this.#worker === undefined) return;
     this.#worker.unref();
     this.#worker.on("message", (message: FromWalk) => {
       this.#waiting.push(message);
@@ -65,7 +76,7 @@ export class WalkThread implements AsyncDisposable {
 
   /** To be called once. */
   start(options: WalkOptions): void {
-    this.#worker.ref();
+    this.#worker?.ref();
     this.#tell(options);
   }
 
@@ -82,17 +93,26 @@ export class WalkThread implements AsyncDisposable {
     return message ?? (await this.#wait(signal));
   }
 
+  /** Waits for the first message, which stays. False if the thread died before it sent any. */
+  async hasBegun(signal: AbortSignal): Promise<boolean> {
+    await this.#until(() => this.#waiting.length > 0 || this.#died !== undefined, signal);
+    return this.#waiting.length > 0;
+  }
+
   async #wait(signal: AbortSignal): Promise<FromWalk> {
+    await this.#until(() => this.#waiting.length > 0 || this.#died !== undefined, signal);
+    const message = this.#waiting.shift();
+    if (message !== undefined) return message;
+    throw new BackupError("bug", `Cannot walk a folder: ${errorText(this.#died)}`, { cause: this.#died });
+  }
+
+  async #until(isTrue: () => boolean, signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#wake();
     signal.addEventListener("abort", wake, { once: true });
     try {
       for (;;) {
         signal.throwIfAborted();
-        const message = this.#waiting.shift();
-        if (message !== undefined) return message;
-        if (this.#died !== undefined) {
-          throw new BackupError("bug", `Cannot walk a folder: ${this.#died.message}`, { cause: this.#died });
-        }
+        if (isTrue()) return;
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
@@ -101,11 +121,11 @@ export class WalkThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
   }
 
   #tell(message: ToWalk): void {
-    this.#worker.postMessage(message);
+    this.#worker?.postMessage(message);
   }
 
   #end(error: Error): void {
