@@ -129,7 +129,20 @@ test("dump hands bytes through a pipe as they are, stops where nobody reads on, 
   const failed = run(full);
   closeSync(full);
   assert.equal(failed.status, 1);
-  assert.match(String(failed.stderr), /Cannot write to standard output: ENOSPC/);
+  assert.match(String(failed.stderr), /^error: Cannot write to standard output: ENOSPC[^\n]*\n$/);
+});
+
+test("a list that cannot be written fails, and says why", () => {
+  // Linux's disk that is always full.
+  if (!existsSync("/dev/full")) return;
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [main, "--version"], {
+    encoding: "utf8",
+    stdio: ["ignore", full, "pipe"],
+  });
+  closeSync(full);
+  assert.equal(status, 1);
+  assert.match(stderr, /^error: Cannot write to standard output: ENOSPC[^\n]*\n$/);
 });
 
 test("the process ends with the exit code of its command, and prints plain text into a pipe", async () => {

@@ -34,7 +34,9 @@ export async function start(): Promise<void> {
       return () => process.off("SIGUSR1", listener);
     },
   };
-  process.exitCode = await runCommandLine(process.argv.slice(2), io);
+  const code = await runCommandLine(process.argv.slice(2), io);
+  // Where it is 0, output that could not be written has the say.
+  if (code !== 0) process.exitCode = code;
 }
 
 /** The first signal cancels and cleans up; a second one within the cleanup ends the process at once. */
@@ -70,6 +72,9 @@ function canOpenTerminal(): boolean {
   }
 }
 
+/** Failures to write that the command itself ends with, and prints. */
+const told = new WeakSet<Error>();
+
 /** What is asked for as bytes must arrive whole: only a reader that went away by itself is no failure. */
 function writeBytes(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -78,7 +83,10 @@ function writeBytes(stream: NodeJS.WriteStream, bytes: Uint8Array): Promise<bool
       stream.write(bytes, (error: NodeJS.ErrnoException | null | undefined) => {
         if (error === undefined || error === null) resolve(true);
         else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") resolve(false);
-        else reject(notWritten(error));
+        else {
+          told.add(error);
+          reject(notWritten(error));
+        }
       });
     }
   });
@@ -96,8 +104,10 @@ function notWritten(cause: NodeJS.ErrnoException): BackupError {
 function survivingStream(stream: NodeJS.WriteStream): OutputStream {
   let isOpen = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (isOpen && stream === process.stdout && error.code !== "EPIPE" && !told.has(error))
+      process.stderr.write(`error: ${notWritten(error).message}\n`);
     isOpen = false;
-    if (error.code !== "EPIPE") process.exitCode = 1;
+    if (error.code !== "EPIPE") process.exitCode ||= 1;
   });
   return {
     write: (text) => isOpen && stream.write(text),

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, test } from "node:test";
 import { incompressible } from "../../bench/data.ts";
 import { createBackupManager } from "../../src/app/create-backup-manager.ts";
@@ -114,6 +115,25 @@ test("restore of a file with holes is refused where its size is not free, and do
     (error) => isBackupError(error, "no-space"),
   );
   assert.deepEqual(filesBelow(small), before);
+});
+
+test("restore of a database that fills the disk says which one, and leaves what was there", async () => {
+  const path = join(work, "app.db");
+  const database = new DatabaseSync(path);
+  database.exec("CREATE TABLE t(b); INSERT INTO t VALUES(randomblob(9000000))");
+  database.close();
+  const sources = [{ name: "app", databases: [path] }];
+  await using manager = createBackupManager({
+    vault: join(work, "backups"),
+    state: join(work, "state"),
+    sources,
+  });
+  await manager.createBackup();
+  await assert.rejects(
+    manager.restoreBackup({ backup: "latest", target: small, spaceCheck: false }),
+    (error) => isBackupError(error, "no-space") && error.message.includes("app.db"),
+  );
+  assert.deepEqual(filesBelow(small), []);
 });
 
 test("restore of a tiny archive of huge zeros onto a small disk is refused before anything is touched", async () => {

@@ -7,14 +7,14 @@
 
 import { createHash } from "node:crypto";
 import { chmod, chown, open, rm, stat } from "node:fs/promises";
+import type { BackupDatabase } from "../../domain/backup.ts";
 import {
   type ByteString,
   byteStringFromText,
   byteStringToPath,
   byteStringToUtf8,
 } from "../../domain/byte-string.ts";
-import type { BackupDatabase } from "../../domain/backup.ts";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, reasonText } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
 import { setImageJournalMode } from "../../source/capture/image-finish.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
@@ -36,7 +36,9 @@ export async function stageDatabase(
 ): Promise<void> {
   if (target.kind !== "database") return;
   const { database } = target;
-  await writeImage(prepared, database, builtPath, progress, signal);
+  await writeImage(prepared, database, builtPath, progress, signal).catch((error: unknown) => {
+    throw explained(database, error);
+  });
   // What was damaged when it was backed up is given back as it was; the plan has said so.
   if (database.check.ok) await checkImage(capturer, database, builtPath, signal);
   // A live one is only read from: SQLite puts the mode into the target itself.
@@ -70,6 +72,18 @@ async function writeImage(
     "damaged",
     `Cannot restore database ${database.name}: its SHA-256 is ${sha256}, wanted ${database.sha256}`,
     { hint: "Nothing was changed; restore another backup." },
+  );
+}
+
+/** Puts what the file system said into our words. */
+function explained({ name }: BackupDatabase, error: unknown): unknown {
+  const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };
+  if (error instanceof BackupError || syscall === undefined) return error;
+  const isFull = code === "ENOSPC" || code === "EDQUOT";
+  return new BackupError(
+    isFull ? "no-space" : "storage-unavailable",
+    `Cannot restore database ${name}: ${isFull ? "the disk is full" : reasonText(error)}`,
+    { hint: isFull ? "Nothing was changed; free some space." : "Nothing was changed.", cause: error },
   );
 }
 
