@@ -108,6 +108,32 @@ test("failureOf() keeps the words and the hint of what a thread threw", async ()
   assert.equal(failure.message, "Cannot compress: what was compressed is not what comes out");
   assert.match(failure.hint ?? "", /give a level/);
   assert.equal(failureOf(new RangeError("too much")).message, "Cannot compress: too much");
+  const exhausted = Object.assign(new Error("heap"), { code: "ERR_WORKER_OUT_OF_MEMORY" });
+  assert.match(failureOf(exhausted).hint ?? "", /short of memory/);
+});
+
+test("DeflateThreads one of which dies at work fail what is in work and what comes, say what helps, and close", async () => {
+  const script = `
+    import { Worker } from "node:worker_threads";
+    import { DeflateThreads } from ${JSON.stringify(new URL("./deflate-threads.ts", import.meta.url).href)};
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (message, list) {
+      postMessage.call(this, message, list);
+      if (message.raw !== undefined) void this.terminate();
+    };
+    const threads = new DeflateThreads();
+    const make = () => threads.make(
+      { raw: Buffer.allocUnsafeSlow(50).fill("a"), rawBytes: 50, target: Buffer.allocUnsafeSlow(500) }, "deflate");
+    for (const { reason } of await Promise.allSettled([make(), make()])) console.log(reason.message, reason.hint);
+    await make().catch(({ message }) => console.log(message));
+    await threads[Symbol.asyncDispose]();
+    console.log("closed");`;
+  const told = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  const lines = told.trimEnd().split("\n");
+  assert.equal(lines.length, 4, told);
+  for (const line of lines.slice(0, 3)) assert.match(line, /^Cannot compress: its thread ended/);
+  assert.match(lines[0] ?? "", /short of memory.*--level 5/);
+  assert.equal(lines[3], "closed");
 });
 
 test("DeflateThreads that nobody closes do not keep a process alive", () => {

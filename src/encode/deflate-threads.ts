@@ -137,7 +137,7 @@ export class DeflateThreads {
     worker.on("error", (error) => this.#fail(failureOf(error)));
     worker.on("exit", () => {
       end();
-      if (!this.#closing || thread.jobs.length > 0) this.#fail(failureOf("its thread ended"));
+      if (!this.#closing || thread.jobs.length > 0) this.#fail(lostThread("its thread ended", undefined));
     });
     this.#threads.push(thread);
     return thread;
@@ -173,10 +173,20 @@ function cannotStart(cause: unknown): BackupError {
   return new BackupError("unsupported", `Cannot compress in threads: ${errorText(cause)}`, { cause });
 }
 
+/** It took the bytes it had in work along, so that nobody else can go on with them. */
+function lostThread(state: string, cause: unknown): BackupError {
+  return new BackupError("bug", `Cannot compress: ${state}`, {
+    cause,
+    retryable: true,
+    hint: "Most often the machine is short of memory: try again when it has more, or give a level, such as --level 5, which needs no threads for it.",
+  });
+}
+
 /** What a thread threw, which came over as a plain error with the fields it had, as an error of ours. */
 export function failureOf(cause: unknown): BackupError {
-  const { name, hint } = (cause ?? {}) as { readonly name?: unknown; readonly hint?: unknown };
+  const { name, hint, code } = (cause ?? {}) as Partial<Record<"name" | "hint" | "code", unknown>>;
   const text = errorText(cause);
+  if (code === "ERR_WORKER_OUT_OF_MEMORY") return lostThread("memory ran out", cause);
   const message = name === "BackupError" ? text : `Cannot compress: ${text}`;
   return new BackupError("bug", message, { cause, ...(typeof hint === "string" ? { hint } : {}) });
 }
