@@ -86,14 +86,20 @@ function bytesOf(value: string): number | undefined {
   return size === null ? undefined : Math.round(Number(size[1]) * byteUnits[size[2]!.toUpperCase()]!);
 }
 
+/** Undefined for what is no percentage. */
+function percentOf(value: string): number | undefined {
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value)?.[1];
+  return percent === undefined ? undefined : Number(percent);
+}
+
 /**
  * How much of a repository may stay unused: `10%`, `500M` (also `K`, `G`, `T`), `0` or `unlimited`. A bare
  * number is refused: to restic it is bytes, and to people who leave out the sign a percentage.
  */
 export function maxUnused(value: string): Pick<PruneRequest, "maxUnusedPercent" | "maxUnusedBytes"> {
   if (value === "unlimited") return { maxUnusedPercent: Number.POSITIVE_INFINITY };
-  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value);
-  if (percent !== null) return { maxUnusedPercent: Number(percent[1]) };
+  const percent = percentOf(value);
+  if (percent !== undefined) return { maxUnusedPercent: percent };
   const bytes = value === "0" || /[A-Z]$/i.test(value) ? bytesOf(value) : undefined;
   if (bytes !== undefined) return { maxUnusedBytes: bytes };
   throw new InvalidArgumentError("Wanted for example 10%, 500M, 0 or unlimited.");
@@ -106,7 +112,7 @@ export function dataSubset(value: string): Exclude<ReadData, "none" | "all"> {
     const [part, of] = [Number(share[1]), Number(share[2])];
     if (part >= 1 && part <= of) return { part, of };
   }
-  const percent = Number(/^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(value)?.[1]);
+  const percent = percentOf(value) ?? 0;
   if (percent > 0 && percent <= 100) return { percent };
   const bytes = bytesOf(value) ?? 0;
   if (bytes >= 1) return { bytes };
