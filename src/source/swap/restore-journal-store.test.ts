@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type ByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import { isBackupError } from "../../domain/error.ts";
 import type { RestoreJournal } from "./restore-journal.ts";
 import { tryLockFile } from "./restore-journal-lock.ts";
@@ -51,7 +52,13 @@ test("RestoreJournalStore names a journal that is damaged or too new", async () 
   await inStore(async (store, directory) => {
     mkdirSync(directory);
     const path = join(directory, `${journal.id}.json`);
-    for (const text of ["", "{", "null", "[]", '{"formatVersion":1}', '{"formatVersion":"1","areas":[]}']) {
+    for (const text of [
+      "",
+      "{",
+      "null",
+      "[]",
+      ...['{"formatVersion":1}', '{"formatVersion":"1","areas":[]}', '{"formatVersion":2,"areas":[]}'],
+    ]) {
       writeFileSync(path, text);
       await assert.rejects(
         store.list(),
@@ -59,8 +66,41 @@ test("RestoreJournalStore names a journal that is damaged or too new", async () 
         text,
       );
     }
-    writeFileSync(path, '{"formatVersion":2,"areas":[]}');
+    writeFileSync(path, '{"formatVersion":3,"areas":[]}');
     await assert.rejects(store.list(), (error) => isBackupError(error, "unsupported"));
+  });
+});
+
+test("RestoreJournalStore believes no journal of which a byte changed, its end is missing, or that is another's", async () => {
+  await inStore(async (store, directory) => {
+    const area = { slots: [], targets: [] };
+    const paths = ["/srv/café", "/srv/.a.vertex-restore-1", "/srv", "/srv/.p"].map(byteStringFromText);
+    const [place, staging, container, previous] = paths as [ByteString, ByteString, ByteString, ByteString];
+    const written = { ...journal, areas: [{ ...area, place, staging, container, previous }] };
+    await store.write(written);
+    const path = join(directory, `${journal.id}.json`);
+    const whole = readFileSync(path);
+    assert.deepEqual(await store.read(journal.id), written);
+    const refused = (error: unknown): boolean => isBackupError(error, "damaged", "unsupported");
+    for (let at = 0; at < whole.length; at++) {
+      const flipped = Buffer.from(whole);
+      flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at);
+      writeFileSync(path, flipped);
+      await assert.rejects(store.read(journal.id), refused, `byte ${at}`);
+      writeFileSync(path, whole.subarray(0, at));
+      await assert.rejects(store.read(journal.id), refused, `cut at ${at}`);
+    }
+    const other = "20240101_120000-abcdee";
+    writeFileSync(join(directory, `${other}.json`), whole);
+    await assert.rejects(store.read(other), refused);
+  });
+});
+
+test("RestoreJournalStore reads what the version without a checksum wrote", async () => {
+  await inStore(async (store, directory) => {
+    mkdirSync(directory);
+    writeFileSync(join(directory, `${journal.id}.json`), JSON.stringify({ formatVersion: 1, ...journal }));
+    assert.deepEqual(await store.list(), [journal]);
   });
 });
 

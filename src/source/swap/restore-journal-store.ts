@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,7 +15,8 @@ import { tryLockFile } from "./restore-journal-lock.ts";
 import { journalDirectory, journalIds } from "./restore-journal-names.ts";
 import type { SwapDisk } from "./swap-disk.ts";
 
-const formatVersion = 1;
+/** From 2 on with a checksum: the paths in it are those of trees that are moved and deleted. */
+const formatVersion = 2;
 
 /** Held for a few file writes at most, so whoever waits longer waits for something that hangs. */
 const mutexWaitMs = 30_000;
@@ -52,13 +54,16 @@ export class RestoreJournalStore {
     const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") throw error;
     });
-    return text === undefined ? undefined : parseJournal(text, path);
+    if (text === undefined) return undefined;
+    const journal = parseJournal(text, path);
+    if (journal.id !== id) throw damaged(path, undefined);
+    return journal;
   }
 
   /** Durable on return. */
   async write(journal: RestoreJournal): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await this.#disk.writeDurably(this.#pathOf(journal.id), JSON.stringify({ formatVersion, ...journal }));
+    await this.#disk.writeDurably(this.#pathOf(journal.id), encodeJournal(journal));
   }
 
   /** Forgets a journal; the caller holds its lock, or the mutex. */
@@ -99,6 +104,11 @@ export class RestoreJournalStore {
   }
 }
 
+function encodeJournal(journal: RestoreJournal): string {
+  const sha256 = hash("sha256", JSON.stringify(journal), "hex");
+  return JSON.stringify({ formatVersion, sha256, journal });
+}
+
 function parseJournal(text: string, path: string): RestoreJournal {
   let value: unknown;
   try {
@@ -106,7 +116,7 @@ function parseJournal(text: string, path: string): RestoreJournal {
   } catch (cause) {
     throw damaged(path, cause);
   }
-  const document = value as { formatVersion?: unknown; areas?: unknown };
+  const document = value as { formatVersion?: unknown; areas?: unknown; journal?: RestoreJournal };
   if (document === null || typeof document !== "object") throw damaged(path, undefined);
   if (typeof document.formatVersion === "number" && document.formatVersion > formatVersion) {
     throw new BackupError(
@@ -117,9 +127,13 @@ function parseJournal(text: string, path: string): RestoreJournal {
       },
     );
   }
-  if (document.formatVersion !== formatVersion || !Array.isArray(document.areas))
-    throw damaged(path, undefined);
-  const { formatVersion: _, ...journal } = value as RestoreJournal & { formatVersion: number };
+  if (document.formatVersion === 1 && Array.isArray(document.areas)) {
+    const { formatVersion: _, ...journal } = value as RestoreJournal & { formatVersion: number };
+    return journal;
+  }
+  const { journal } = document;
+  // The whole text is compared, so that nothing in it may differ, be doubled or be missing.
+  if (journal === undefined || encodeJournal(journal) !== text) throw damaged(path, undefined);
   return journal;
 }
 
