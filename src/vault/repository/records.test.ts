@@ -7,7 +7,7 @@ import type { Storage } from "../../storage/storage.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
 import { noonMs, rejectsWith, signal } from "../../testing/vault-probe.ts";
 import type { VaultRecord } from "../vault.ts";
-import { listRecordNames, RepositoryRecords } from "./records.ts";
+import { findDamagedRecords, listRecordNames, RepositoryRecords, repairRecords } from "./records.ts";
 
 const backupId = "ab".repeat(32);
 const pin: Omit<VaultRecord, "id"> = {
@@ -74,4 +74,29 @@ test("add() refuses ids and times that no record can have", async () => {
   for (const wrong of [{ backupId: "../x" }, { backupId: "latest" }, { at: "soon" }]) {
     await rejectsWith(records.add({ ...pin, ...wrong }, signal), "invalid-input");
   }
+});
+
+test("repairRecords() writes a record anew of which any byte was changed, and keeps what its name says", async () => {
+  const storage = new MemoryStorage();
+  const repo = await openTestRepository(storage);
+  const records = new RepositoryRecords(repo);
+  await records.add(pin, signal);
+  const name = await nameOf(storage);
+  const bytes = await readAll(storage, name, 10_000, signal);
+  assert.deepEqual(await findDamagedRecords(repo, signal), []);
+  for (const at of bytes.keys()) {
+    const flipped = Buffer.from(bytes);
+    flipped[at] = (bytes[at] ?? 0) ^ 1;
+    await storage.remove([name], signal);
+    await storage.put(name, flipped, signal);
+    assert.deepEqual(
+      (await findDamagedRecords(repo, signal)).map(({ record }) => record.name),
+      [name],
+    );
+  }
+  await repairRecords(repo, signal);
+  assert.deepEqual(await findDamagedRecords(repo, signal), []);
+  const mended = { ...pin, host: "", message: "", id: await nameOf(storage) };
+  assert.deepEqual(await records.list(signal), [mended]);
+  assert.notEqual(mended.id, name);
 });

@@ -96,17 +96,70 @@ async function readText(
   name: string,
   signal: AbortSignal,
 ): Promise<Pick<VaultRecord, "host" | "message">> {
-  const nothing = { host: "", message: "" };
   try {
-    const plain = openBox(repo.key, await readAll(repo.storage, name, recordSizeBytesMax, signal));
+    return await openText(repo, name, signal);
+  } catch (error) {
+    if (isBackupError(error, "damaged", "not-found") || isInputFailure(error))
+      return { host: "", message: "" };
+    throw error;
+  }
+}
+
+/** @throws {BackupError} `damaged`, `not-found` */
+async function openText(
+  repo: RecordPlace,
+  name: string,
+  signal: AbortSignal,
+): Promise<Pick<VaultRecord, "host" | "message">> {
+  const plain = openBox(repo.key, await readAll(repo.storage, name, recordSizeBytesMax, signal));
+  try {
     const fields = new MetadataFields(JSON.parse(plain.toString("utf8")), "record");
     // Its text says whose it is, so that the bytes of another record under this name are noticed.
-    if (fields.text("name") !== name) return nothing;
+    if (fields.text("name") !== name) throw new SyntaxError("record is of another name");
     return { host: fields.text("host"), message: fields.text("message", messageCharactersMax) };
   } catch (error) {
-    const isLost = isBackupError(error, "damaged", "not-found") || isInputFailure(error);
-    if (error instanceof SyntaxError || isLost) return nothing;
-    throw error;
+    throw error instanceof SyntaxError ? noRecord(name, error) : error;
+  }
+}
+
+function noRecord(name: string, cause: SyntaxError): BackupError {
+  return new BackupError("damaged", `Cannot read ${name}: ${cause.message}`, { cause });
+}
+
+export interface DamagedRecord {
+  readonly record: RecordName;
+  /** `damaged`, or as the disk answered that cannot read it. */
+  readonly error: unknown;
+}
+
+/** Records whose text is not as it was written. What their names say holds all the same. */
+export async function findDamagedRecords(
+  repo: RecordPlace,
+  signal: AbortSignal,
+): Promise<readonly DamagedRecord[]> {
+  const damaged: DamagedRecord[] = [];
+  const readOne = async (record: RecordName): Promise<void> => {
+    try {
+      await openText(repo, record.name, signal);
+    } catch (error) {
+      if (isBackupError(error, "damaged") || isInputFailure(error)) damaged.push({ record, error });
+      // One that was removed meanwhile says nothing any more.
+      else if (!isBackupError(error, "not-found")) throw error;
+    }
+  };
+  await boundedMap(await listRecordNames(repo, signal), readOne, signal);
+  return damaged;
+}
+
+/** Writes records anew whose text is damaged, with what their names say, and then removes those (I3). */
+export async function repairRecords(repo: RecordPlace, signal: AbortSignal): Promise<void> {
+  const records = new RepositoryRecords(repo);
+  for (const { record } of await findDamagedRecords(repo, signal)) {
+    signal.throwIfAborted();
+    const { kind, backupId } = record;
+    const about = backupId === undefined ? {} : { backupId };
+    await records.add({ kind, ...about, at: isoWithOffset(record.atMs), host: "", message: "" }, signal);
+    await repo.storage.remove([record.name], signal);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Checks a whole repository: every document, every pack against the index, chosen
  * packs byte by byte, every tree; then says which paths of which backups are
- * affected. What is not checked: locks, and the records beside backups.
+ * affected. What is not checked: locks.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import { configName, documentName } from "../../objects.ts";
 import { BlobFetcher } from "../../read/blob-fetch.ts";
 import { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
+import { findDamagedRecords } from "../../records.ts";
 import type { Repository } from "../../repository.ts";
 import { DamageList } from "../damage-list.ts";
 import { backupIds, type LoadedSnapshots, loadSnapshots, type StoredSnapshot } from "../load-snapshots.ts";
@@ -71,6 +72,7 @@ class Check {
   async run(random: () => number, signal: AbortSignal): Promise<CheckReport> {
     await this.#checkConfig(signal);
     await this.#checkKeys(signal);
+    await this.#checkRecords(signal);
     const loaded = await this.#checkSnapshots(signal);
     const index = await this.#checkIndex(signal);
     const judge = new BlobJudge(index.index);
@@ -114,6 +116,12 @@ class Check {
     const { keys, unreadable } = await loadKeys(this.#repo, signal);
     if (keys.length === 0) this.#damages.add("keys", "there is no key that any password opens");
     for (const { id, error } of unreadable) this.#note(documentName("keys", id), error);
+  }
+
+  /** Their text only: a record that is gone is not missed, and names that are not ours are passed over. */
+  async #checkRecords(signal: AbortSignal): Promise<void> {
+    for (const { record, error } of await findDamagedRecords(this.#repo, signal))
+      this.#note(record.name, error);
   }
 
   async #checkSnapshots(signal: AbortSignal): Promise<LoadedSnapshots> {

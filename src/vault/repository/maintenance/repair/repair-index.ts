@@ -1,6 +1,7 @@
 /**
  * Makes the index again from the headers of the packs. What the index knew of a pack
- * whose header is damaged is saved first: its whole blobs go into a new pack.
+ * whose header is damaged is saved first: its whole blobs go into a new pack. Records
+ * whose text is damaged are written anew, too.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import { type LoadedIndex, loadIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { type ListedObject, listObjects, packName } from "../../objects.ts";
 import { readFailure } from "../../read/read-failure.ts";
+import { repairRecords } from "../../records.ts";
 import type { Repository } from "../../repository.ts";
 import { BlobSet } from "../blob-set.ts";
 import { DamageList } from "../damage-list.ts";
@@ -54,6 +56,7 @@ export async function repairIndex(
   const saved = await salvage(place, loaded, { index, faults }, both);
   for (const pack of saved) index.add(pack);
   if (!isSame(loaded, index)) await replaceIndex(place, loaded, index, both);
+  await repairRecords(repo, both);
   const there = new Set(stored.map(({ id }) => id));
   const listed = new Set(loaded.files.flatMap(({ packs }) => packs));
   return {
