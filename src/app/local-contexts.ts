@@ -14,6 +14,7 @@ import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import { defaultRetention } from "../domain/retention-rules.ts";
 import type { Access, ContextProvider, OperationContext } from "../operations/context.ts";
 import type { Source } from "../operations/requests.ts";
+import { skippedPaths, walkOptions } from "../operations/walk-ahead.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { seemsToHoldMany } from "../source/folder/guess-size.ts";
 import { entriesWorthThread, prepareWalkThread } from "../source/folder/walk-thread.ts";
@@ -25,6 +26,7 @@ import type { ManagerConfiguration } from "./configuration.ts";
 import { explainMissing, refuseIfKnown, rememberVault } from "./known-vaults.ts";
 import { findVault, makeVault, openVault, type PasswordPurpose, type VaultPlace } from "./open-vault.ts";
 import { describe, readPassword, refuseEmpty } from "./password.ts";
+import { PreparedWalk } from "./prepared-walk.ts";
 import { defaultStateDirectory, type Environment } from "./state-directory.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 import { toolVersion } from "./tool-version.ts";
@@ -57,11 +59,13 @@ export class LocalContexts implements ContextProvider {
   #madeVault = false;
   /** Waits for the operation that it was prepared for. */
   #capturer: Promise<DatabaseCapturer> | undefined;
+  readonly #walk: PreparedWalk;
 
   constructor(options: LocalContextsOptions) {
-    const { configuration, sources, environment } = options;
+    const { configuration, sources, environment, clock } = options;
     this.#options = options;
     this.sources = sources;
+    this.#walk = new PreparedWalk(clock);
     this.#vaultDirectory = resolve(configuration.vault);
     this.#stateDirectory = resolve(configuration.state ?? defaultStateDirectory(environment));
   }
@@ -82,7 +86,18 @@ export class LocalContexts implements ContextProvider {
       this.#capturer.catch(() => undefined);
     }
     if (type === "database") return;
-    if (folders.some(({ path }) => seemsToHoldMany(path, entriesWorthThread))) prepareWalkThread();
+    const large = folders.filter(({ path }) => seemsToHoldMany(path, entriesWorthThread));
+    const [folder] = large;
+    if (folder === undefined) return;
+    prepareWalkThread();
+    // Where there are databases, they are captured before anything is walked; and folders in their order.
+    const mayBegin = type === "storage" || databases.length === 0;
+    if (folder !== folders[0] || !mayBegin) return;
+    const skip = skippedPaths(
+      { ownDirectories: this.#ownDirectories },
+      databases.map(({ path }) => path),
+    );
+    this.#walk.begin(walkOptions(folder, skip));
   }
 
   async make(
@@ -106,6 +121,7 @@ export class LocalContexts implements ContextProvider {
   async [Symbol.asyncDispose](): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
+    await this.#walk.drop();
     const context = await opened?.catch(() => undefined);
     const capturer = await this.#takeCapturer()?.catch(() => undefined);
     await capturer?.[Symbol.asyncDispose]();
@@ -207,6 +223,10 @@ export class LocalContexts implements ContextProvider {
     return { directory: this.#vaultDirectory, clock, password, canAskAgain };
   }
 
+  get #ownDirectories(): readonly string[] {
+    return [this.#vaultDirectory, this.#stateDirectory];
+  }
+
   #facts(vault: Vault): OperationContext {
     const { configuration, clock } = this.#options;
     const { password } = configuration;
@@ -219,7 +239,7 @@ export class LocalContexts implements ContextProvider {
       stateDirectory: this.#stateDirectory,
       scratchDirectory: join(this.#stateDirectory, "scratch"),
       vaultDirectory: this.#vaultDirectory,
-      ownDirectories: [this.#vaultDirectory, this.#stateDirectory],
+      ownDirectories: this.#ownDirectories,
       lockWaitMs: configuration.lockWaitMs ?? defaultLockWaitMs,
       toolVersion,
       passwordPlace: password === undefined ? "typed by hand, kept nowhere" : describe(password),
@@ -227,6 +247,8 @@ export class LocalContexts implements ContextProvider {
       openLooseFile: async (path, fileSignal) =>
         (await import("../vault/archive/open-loose-file.ts")).openLooseFile(path, fileSignal),
       packItems,
+      takeWalk: (options) => this.#walk.take(options),
+      dropWalk: () => this.#walk.drop(),
       openCapturer: () => this.#takeCapturer() ?? newCapturer(),
     };
   }

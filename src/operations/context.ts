@@ -12,9 +12,11 @@ import type { PackedItem, PackFormat } from "../domain/packed-item.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
+import type { WalkOptions } from "../source/folder/walk-folder.ts";
 import type { BackupReader, Vault } from "../vault/vault.ts";
 import type { Source } from "./requests.ts";
 import type { CreateVaultRequest } from "./vault-requests.ts";
+import type { WalkAhead } from "./walk-ahead.ts";
 
 export interface OperationContext {
   readonly vault: Vault;
@@ -39,6 +41,10 @@ export interface OperationContext {
   readonly passwordPlace: string;
   /** Opens databases in child processes, never in this one. The caller disposes of it. */
   readonly openCapturer: () => Promise<DatabaseCapturer>;
+  /** The walk that {@link ContextProvider.prepare} has begun, if it is this one. The caller disposes of it. */
+  readonly takeWalk?: (options: WalkOptions) => WalkAhead | undefined;
+  /** Gives up that walk: what it saw is not as it is now. */
+  readonly dropWalk?: () => Promise<void>;
   /** Opens one `.db` or `.tar.gz` that lies outside the vault. @throws {BackupError} `not-found`, `invalid-input` */
   readonly openLooseFile: (path: string, signal: AbortSignal) => Promise<BackupReader>;
   /** The tar or zip of these items, as it is read. @throws {BackupError} `damaged` for content that is not as long as its item says */

@@ -24,6 +24,8 @@ export async function recoverFirst(
 ): Promise<void> {
   try {
     if ((await journalIds(context.stateDirectory)).length === 0) return;
+    // It may have seen folders that are going to be exchanged.
+    await context.dropWalk?.();
     const { recovered, failures, warnings } = await recoverWherePossible(context, signal);
     for (const warning of warnings) observer.warning(warning);
     for (const error of failures) observer.warning(notFinished(error));

@@ -114,9 +114,10 @@ function walkIt(
   signal: AbortSignal,
 ): AsyncIterable<readonly Entry[]> {
   const report = log.problem.bind(log);
-  if (ahead?.folder === folder && ahead.isFresh()) return ahead.walk.entries(report, signal);
+  const options = walkOptions(folder, skip);
+  if (ahead?.serves(options) === true) return ahead.entries(report, signal);
   const walk = entriesExpected < entriesWorthThread ? walkFolder : walkFolderAside;
-  return walk(walkOptions(folder, skip), report, signal);
+  return walk(options, report, signal);
 }
 
 function foundCapture({

@@ -10,6 +10,7 @@ import { BackupError } from "../domain/error.ts";
 import { lastTrusted, otherHostWarning, type SourceFacts, suspectReason } from "../domain/guard.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
 import { ReferenceCheck } from "../source/folder/reference-check.ts";
+import { entriesWorthThread } from "../source/folder/walk-thread.ts";
 import type { BackupWriter, ExpectedImage } from "../vault/vault.ts";
 import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts";
 import { collectReferences } from "./collect-references.ts";
@@ -22,7 +23,7 @@ import { openScratch } from "./scratch.ts";
 import { gatherFacts } from "./source-facts.ts";
 import { checkSpace } from "./space-check.ts";
 import { type StoredFolder, storeFolders } from "./store-folders.ts";
-import { skippedPaths, type WalkAhead, walkAhead } from "./walk-ahead.ts";
+import { skippedPaths, WalkAhead, walkOptions } from "./walk-ahead.ts";
 
 export interface BackupJob {
   readonly source: Source;
@@ -48,7 +49,7 @@ export async function takeBackup(
   signal: AbortSignal,
 ): Promise<Backup> {
   const { host } = context.machine.owner;
-  const [startedAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
+  const [calledAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
   await using capturer = await context.openCapturer();
   if (databasesOf(job).length > 0) capturer.prepare();
   const earlier = await context.vault.list(signal);
@@ -58,7 +59,7 @@ export async function takeBackup(
   const parent = parentOf(earlier, job);
   const databases = job.type === "storage" ? [] : job.source.databases;
   const ahead = startWalk(context, job, parent);
-  if (ahead !== undefined) run.use(ahead.walk);
+  run.use(ahead);
   await checkSpace(context, { databases, parent }, log, signal);
   const scan = new ScanProgress(log, parent);
   const writer = await context.vault.begin(
@@ -66,7 +67,8 @@ export async function takeBackup(
       type: job.type,
       source: job.source.name,
       host,
-      startedAtMs,
+      // What changed before a backup began is in it, so it began with its walk.
+      startedAtMs: Math.min(calledAtMs, ahead?.startedAtMs ?? calledAtMs),
       safety: job.safety,
       tags: job.tags,
       roots: job.type === "database" ? [] : job.source.folders.map(({ name, path }) => ({ name, path })),
@@ -173,8 +175,13 @@ function startWalk(
   parent: Backup | undefined,
 ): WalkAhead | undefined {
   if (job.type === "database" || databasesOf(job).length > 0) return undefined;
+  const [folder] = job.source.folders;
+  if (folder === undefined) return undefined;
   const declared = job.source.databases.map(({ path }) => path);
-  return walkAhead(job.source.folders, skippedPaths(context, declared), entryCount(parent), context.clock);
+  const options = walkOptions(folder, skippedPaths(context, declared));
+  const prepared = context.takeWalk?.(options);
+  if (prepared !== undefined || entryCount(parent) < entriesWorthThread) return prepared;
+  return new WalkAhead(options, context.clock);
 }
 
 /** 0 where there is no earlier backup. */

@@ -6,9 +6,8 @@ import { test } from "node:test";
 import { asByteString } from "../domain/byte-string.ts";
 import { systemClock } from "../domain/clock.ts";
 import { walkFolder } from "../source/folder/walk-folder.ts";
-import { entriesWorthThread } from "../source/folder/walk-thread.ts";
 import type { FolderSource } from "./requests.ts";
-import { walkAhead, walkOptions } from "./walk-ahead.ts";
+import { WalkAhead, walkOptions } from "./walk-ahead.ts";
 
 const { signal } = new AbortController();
 
@@ -29,36 +28,34 @@ function scene(): { readonly folder: FolderSource } & Disposable {
   };
 }
 
-test("walkAhead() finds in the first folder what a walk finds that begins later", async () => {
+test("WalkAhead finds what a walk finds that begins later", async () => {
   using made = scene();
-  const { folder } = made;
-  const skip = new Set([asByteString(join(folder.path, "left-out"))]);
-  const ahead = walkAhead([folder, { ...folder, name: "other" }], skip, entriesWorthThread, systemClock);
-  assert.ok(ahead !== undefined);
-  await using walk = ahead.walk;
-  assert.equal(ahead.folder, folder);
+  const skip = new Set([asByteString(join(made.folder.path, "left-out"))]);
+  const options = walkOptions(made.folder, skip);
+  await using ahead = new WalkAhead(options, systemClock);
   const report = (): void => assert.fail("nothing is wrong with it");
-  const found = (await Array.fromAsync(walk.entries(report, signal))).flat();
-  const plain = (await Array.fromAsync(walkFolder(walkOptions(folder, skip), report, signal))).flat();
+  const found = (await Array.fromAsync(ahead.entries(report, signal))).flat();
+  const plain = (await Array.fromAsync(walkFolder(options, report, signal))).flat();
   assert.deepEqual(found, plain);
   assert.equal(found.length, 4);
 });
 
-test("walkAhead() starts no thread where few entries are expected, or there is no folder", () => {
+test("WalkAhead does not serve another walk, nor what is asked for after a long wait", async () => {
   using made = scene();
-  assert.equal(walkAhead([made.folder], new Set(), entriesWorthThread - 1, systemClock), undefined);
-  assert.equal(walkAhead([], new Set(), entriesWorthThread, systemClock), undefined);
-});
-
-test("walkAhead() is not gone by after a long wait", async () => {
-  using made = scene();
-  let nowMs = 0;
+  let nowMs = 5_000;
   const clock = { now: () => nowMs, elapsed: () => nowMs };
-  const ahead = walkAhead([made.folder], new Set(), entriesWorthThread, clock);
-  assert.ok(ahead !== undefined);
-  await using _walk = ahead.walk;
-  nowMs = 1_000;
-  assert.equal(ahead.isFresh(), true);
+  const skip = new Set([asByteString("/vault")]);
+  const options = walkOptions(made.folder, skip);
+  await using ahead = new WalkAhead(options, clock);
+  assert.equal(ahead.startedAtMs, 5_000);
+  nowMs = 6_000;
+  assert.equal(ahead.serves(walkOptions({ ...made.folder }, new Set(skip))), true);
+  for (const other of [
+    walkOptions(made.folder, new Set([...skip, asByteString("/scratch")])),
+    walkOptions({ ...made.folder, excludes: [] }, skip),
+    walkOptions({ ...made.folder, path: join(made.folder.path, "inner") }, skip),
+  ])
+    assert.equal(ahead.serves(other), false);
   nowMs = 60_000;
-  assert.equal(ahead.isFresh(), false);
+  assert.equal(ahead.serves(options), false);
 });

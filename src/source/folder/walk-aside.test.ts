@@ -191,3 +191,21 @@ test("a walk that has begun ends when it is disposed of, whether or not somebody
   await using asked = new StartedWalk(made.options);
   for await (const batch of asked.entries(() => undefined, signal)) assert.equal(batch.length, 1);
 });
+
+test("a walk that goes ahead keeps no process from ending while nobody asks what it finds", () => {
+  using made = scene();
+  const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
+  const script = `
+    import { StartedWalk } from ${module("./walk-aside.ts")};
+    import { WalkThread } from ${module("./walk-thread.ts")};
+    const thread = new WalkThread();
+    // It may send nothing, and so waits for ever.
+    thread.askForMore(-64);
+    const root = { name: "files", path: ${JSON.stringify(made.options.root.path)} };
+    new StartedWalk({ root, excludes: [], skip: new Set() }, thread).goAhead(0);
+    console.log("begun");`;
+  // In a file: a thread takes over flags, and does not start with those of a script.
+  const path = join(made.options.root.path, "script.mjs");
+  writeFileSync(path, script);
+  assert.equal(execFileSync(process.execPath, [path], { encoding: "utf8", timeout: 120_000 }), "begun\n");
+});

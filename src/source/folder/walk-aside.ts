@@ -8,7 +8,7 @@
 import type { Entry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 import { unpackEntries } from "./entry-columns.ts";
-import { type ReportProblem, type WalkOptions, walkFolder } from "./walk-folder.ts";
+import { entriesPerBatch, type ReportProblem, type WalkOptions, walkFolder } from "./walk-folder.ts";
 import { batchesOf, batchesPerRequest, type FromWalk } from "./walk-messages.ts";
 import { takeWalkThread, type WalkThread } from "./walk-thread.ts";
 
@@ -23,11 +23,18 @@ export class StartedWalk implements AsyncDisposable {
     this.#thread.start(options);
   }
 
+  /** Lets it find so many more entries until somebody asks for any, and keep no process from ending. */
+  goAhead(entries: number): void {
+    this.#thread.askForMore(Math.floor(entries / entriesPerBatch));
+    this.#thread.unref();
+  }
+
   /** As `walkFolder`, with the same entries and problems in the same order. To be called once. */
   async *entries(
     report: ReportProblem,
     signal: AbortSignal,
   ): AsyncGenerator<readonly Entry[], void, undefined> {
+    this.#thread.ref();
     if (!(await this.#thread.hasBegun(signal))) {
       // No thread can be had: this one does it, more slowly.
       yield* walkFolder(this.#options, report, signal);

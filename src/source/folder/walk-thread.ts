@@ -76,8 +76,18 @@ export class WalkThread implements AsyncDisposable {
 
   /** To be called once. */
   start(options: WalkOptions): void {
-    this.#worker?.ref();
+    this.ref();
     this.#tell(options);
+  }
+
+  /** From here on the process does not end before it does. */
+  ref(): void {
+    this.#worker?.ref();
+  }
+
+  /** Nobody waits for it: it keeps no process from ending. */
+  unref(): void {
+    this.#worker?.unref();
   }
 
   /** So many batches were taken. */
