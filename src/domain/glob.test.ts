@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { posix } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../testing/properties.ts";
 import { isBackupError } from "./error.ts";
 import { parseGlob } from "./glob.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../testing/properties.ts";
 import { type BackupState, type BackupType, backupTypes } from "./backup.ts";
 import { parseDuration, subtractDuration } from "./duration.ts";
 import { isBackupError } from "./error.ts";

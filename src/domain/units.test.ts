@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../testing/properties.ts";
 import { formatAge, formatBytes, formatCount, formatDuration, formatQuantity, parseWait } from "./units.ts";
 
 test("formatBytes() counts in thousands and carries into the next unit instead of printing 1000.0", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { crc32, deflateRawSync, gunzipSync } from "node:zlib";
-import fc from "fast-check";
 import { isBackupError } from "../domain/error.ts";
+import { fc } from "../testing/properties.ts";
 import {
   decodeMember,
   deflateMember,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import fc from "fast-check";
+import { fc } from "../testing/properties.ts";
 import { StoredFrame } from "./zstd-stored.ts";
 
 /** Gives a frame in pieces; returns whether all of it was copied to `target`. */

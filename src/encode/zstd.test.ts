@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../domain/error.ts";
+import { fc } from "../testing/properties.ts";
 import { compress, decompress } from "./zstd.ts";
 
 const isDamaged = (error: unknown): boolean => isBackupError(error, "damaged");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../testing/properties.ts";
 import { pattern, signal } from "../testing/storage-probe.ts";
 import { type WritableFile, writeFully, writeStream } from "./batched-write.ts";
 

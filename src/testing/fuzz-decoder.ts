@@ -5,8 +5,8 @@
  * @module
  */
 
-import fc from "fast-check";
 import { isBackupError } from "../domain/error.ts";
+import { fc } from "./properties.ts";
 
 const hostilePieces: readonly string[] = [
   "[".repeat(10_000),

@@ -5,10 +5,10 @@
  * @module
  */
 
-import fc from "fast-check";
 import type { ObjectId } from "../format/restic/model.ts";
 import type { Repository } from "../vault/repository/repository.ts";
 import { type Json, RawRepository, rawNode, rawSnapshot } from "./hostile-repository.ts";
+import { fc } from "./properties.ts";
 
 /** In the order they are hashed. A value `@name` stands for the id of that document or of the blob of that text. */
 const treeNames = ["sub", "app", "srv", "own", "root"] as const;

@@ -9,13 +9,13 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import fc from "fast-check";
 import { byteStringFromText } from "../domain/byte-string.ts";
 import type { ThisMachine } from "../domain/run-owner.ts";
 import { MemoryStorage } from "../storage/memory-storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Vault } from "../vault/vault.ts";
 import { type Fault, FaultyStorage } from "./faulty-storage.ts";
+import { fc } from "./properties.ts";
 import { openTestRepositoryVault } from "./repository-vault-places.ts";
 import {
   beginOptions,

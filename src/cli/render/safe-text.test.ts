@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { safeJson, safeText, shellWord } from "./safe-text.ts";
 
 test("safeText() shows escapes, bidirectional overrides and line breaks instead of obeying them", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { createPalette } from "./palette.ts";
 import { type Column, displayWidth, renderTable, shorten } from "./table.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { type BackupMetadata, encodeMetadata } from "./metadata.ts";
 import { parseMetadata } from "./metadata-parse.ts";
 import { encodeSealed } from "./sealed-document.ts";

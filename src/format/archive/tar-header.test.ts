@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { extract, type Header } from "tar-stream";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import type { TarMember } from "./tar-header.ts";
 import { encodeTarHeader, tarHeaderBytesMax, tarNameBytesMax } from "./tar-header.ts";
 import { applyPaxRecords, parsePaxRecords, parseTarBlock } from "./tar-parse.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createCipheriv } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import { Chunker } from "./chunker.ts";
 
 const kiB = 1024;

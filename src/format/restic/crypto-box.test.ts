@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import {
   boxOverheadBytes,
   encodeMasterKey,

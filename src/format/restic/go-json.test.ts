@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString } from "../../domain/byte-string.ts";
+import { fc } from "../../testing/properties.ts";
 import { goJsonOthers, goJsonString, goJsonText, goJsonTexts } from "./go-json.ts";
 
 // Printed by Go 1.26: json.Marshal of the same string.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { encodeIndex, parseIndex } from "./index-file.ts";
 import { fieldsPerRow, type ScannedIndex, scanIndex } from "./index-scan.ts";
 import type { IndexedPack } from "./model.ts";

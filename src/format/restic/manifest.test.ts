@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { BackupError } from "../../domain/error.ts";
 import { fuzzDecoder } from "../../testing/fuzz-decoder.ts";
+import { fc } from "../../testing/properties.ts";
 import { backupOfManifest, encodeManifest, type Manifest, manifestVersion } from "./manifest.ts";
 import { parseManifest } from "./manifest-parse.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { asByteString, byteStringFromText } from "../../domain/byte-string.ts";
+import { fc } from "../../testing/properties.ts";
 import { encodeName, isEntryName, unquoteName } from "./names.ts";
 import { isPrintable } from "./printable.ts";
 

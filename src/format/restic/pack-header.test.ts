@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
 import { fuzzDecoder } from "../../testing/fuzz-decoder.ts";
+import { fc } from "../../testing/properties.ts";
 import type { PackedBlob } from "./model.ts";
 import {
   encodePackHeader,

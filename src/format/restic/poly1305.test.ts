@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createCipheriv } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { piecesOf, poly1305 as poly1305OfPieces } from "./poly1305.ts";
 
 function poly1305(key: Uint8Array, message: Uint8Array): Buffer {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import { asByteString, type ByteString } from "../../domain/byte-string.ts";
+import { fc } from "../../testing/properties.ts";
 import type { TreeNode } from "./model.ts";
 import { encodeNode } from "./node.ts";
 import { encodeTree, encodeTreeOfNodes, parseTree } from "./tree.ts";

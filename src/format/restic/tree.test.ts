@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import fc from "fast-check";
 import { asByteString, byteStringFromText } from "../../domain/byte-string.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { fuzzDecoder } from "../../testing/fuzz-decoder.ts";
+import { fc } from "../../testing/properties.ts";
 import type { TreeNode } from "./model.ts";
 import { encodeNode } from "./node.ts";
 import { encodeTree, encodeTreeOfNodes, parseTree } from "./tree.ts";

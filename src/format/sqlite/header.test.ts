@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { isSqliteHeader, parseDatabaseHeader, versionBytes } from "./header.ts";
 
 function withDatabase(sql: string, check: (bytes: Uint8Array) => void): void {

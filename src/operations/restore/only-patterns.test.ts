@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { byteStringFromText } from "../../domain/byte-string.ts";
 import { pathRules } from "../../source/folder/exclude-rules.ts";
+import { fc } from "../../testing/properties.ts";
 import { onlyPatterns } from "./only-patterns.ts";
 
 /** Would a walk with these excludes come to the path? */

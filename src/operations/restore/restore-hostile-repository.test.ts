@@ -12,12 +12,12 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import "../../testing/kept-captures.ts";
-import fc from "fast-check";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { BackupError } from "../../domain/error.ts";
 import { openLocalStorage } from "../../storage/local-storage.ts";
 import { readThisMachine } from "../../storage/this-machine.ts";
 import { type HostileChange, hostileChange, storeDocuments } from "../../testing/hostile-documents.ts";
+import { fc } from "../../testing/properties.ts";
 import { openTestRepository, testPassword } from "../../testing/test-repository.ts";
 
 /** Everything in a folder, with what is in it, but for what may change: vault, state and target. */

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import { byteStringFromText } from "../../domain/byte-string.ts";
+import { fc } from "../../testing/properties.ts";
 import { Breather } from "./breather.ts";
 import {
   mergeSortedRuns,

@@ -4,11 +4,11 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { Problem } from "../../domain/backup.ts";
 import { asByteString } from "../../domain/byte-string.ts";
 import type { Entry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import { EntryPacker, unpackEntries } from "./entry-columns.ts";
 import { StartedWalk, walkFolderAside } from "./walk-aside.ts";
 import { type WalkOptions, walkFolder } from "./walk-folder.ts";

@@ -5,11 +5,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
 import type { Problem } from "../../domain/backup.ts";
 import { asByteString, byteStringFromText, byteStringToPath } from "../../domain/byte-string.ts";
 import { compareEntryPaths, type Entry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import { walkFolderAside } from "./walk-aside.ts";
 import { realBytePath, type WalkOptions, walkFolder } from "./walk-folder.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString } from "../../domain/byte-string.ts";
 import { compareEntryPaths, type Entry, type StoredEntry } from "../../domain/entry.ts";
+import { fc } from "../../testing/properties.ts";
 import { compareTree } from "./compare-tree.ts";
 
 const signal = new AbortController().signal;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString } from "../../domain/byte-string.ts";
 import { isBackupError } from "../../domain/error.ts";
+import { fc } from "../../testing/properties.ts";
 import { checkEntryPath, checkLinkTarget, linkLeadsOutside } from "./safe-path.ts";
 
 test("checkEntryPath() passes ordinary names, strange ones too", () => {

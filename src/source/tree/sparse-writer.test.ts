@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../testing/properties.ts";
 import { SparseWriter } from "./sparse-writer.ts";
 
 const kib = 1024;

@@ -3,8 +3,8 @@ import { closeSync, lstatSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { EntryAttributes } from "../../domain/entry.ts";
+import { fc } from "../../testing/properties.ts";
 import { modeToRestore, ownerPolicy, restoreFileAttributes, secondsToRestore } from "./tree-attributes.ts";
 
 const someone = { canChown: true, uid: 1000, gid: 1000, dropsSetId: false };

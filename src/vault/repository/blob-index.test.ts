@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
 import { compress } from "../../encode/zstd.ts";
 import { newMasterKey, sealBox } from "../../format/restic/crypto-box.ts";
 import { encodeIndex } from "../../format/restic/index-file.ts";
 import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { BlobType, IndexedPack, PackedBlob } from "../../format/restic/model.ts";
+import { fc } from "../../testing/properties.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { openBlob } from "./read/decode-blobs.ts";
 

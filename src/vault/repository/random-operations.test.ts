@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../domain/error.ts";
 import { fewOf } from "../../testing/every-few.ts";
 import type { Fault } from "../../testing/faulty-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { fc } from "../../testing/properties.ts";
 import {
   indexBeforePacks,
   packsRemovedBeforeIndex,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { MemoryStorage } from "../../../storage/memory-storage.ts";
+import { fc } from "../../../testing/properties.ts";
 import { type ContentsText, readTexts, type TextRange } from "./archive-reader-texts.ts";
 import { ContentsOutput } from "./archive-writer-contents.ts";
 

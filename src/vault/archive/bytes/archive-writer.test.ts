@@ -16,7 +16,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import fc from "fast-check";
 import type { Entry } from "../../../domain/entry.ts";
 import { isAbort, isBackupError } from "../../../domain/error.ts";
 import { silentObserver } from "../../../domain/progress.ts";
@@ -32,6 +31,7 @@ import {
   walkAll,
   writeArchive,
 } from "../../../testing/archive-tree.ts";
+import { fc } from "../../../testing/properties.ts";
 import { openArchiveWriter } from "./archive-writer.ts";
 
 const signal = new AbortController().signal;

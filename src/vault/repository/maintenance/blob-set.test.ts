@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { BlobType } from "../../../format/restic/model.ts";
+import { fc } from "../../../testing/properties.ts";
 import { BlobSet } from "./blob-set.ts";
 
 function idOf(n: number): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../testing/properties.ts";
 import { planRanges, type WantedBlob } from "./blob-ranges.ts";
 
 const megabyte = 1024 * 1024;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import fc from "fast-check";
+import { fc } from "../../../testing/properties.ts";
 import { SharedBlobSet } from "./shared-blob-set.ts";
 
 function idOf(number: number): Buffer {

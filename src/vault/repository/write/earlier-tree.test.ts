@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString } from "../../../domain/byte-string.ts";
 import type { Entry } from "../../../domain/entry.ts";
 import type { TreeNode } from "../../../format/restic/model.ts";
 import { encodeTree } from "../../../format/restic/tree.ts";
+import { fc } from "../../../testing/properties.ts";
 import { BlobIndex } from "../blob-index.ts";
 import { type EarlierTree, openEarlierTree, ParsedTree } from "./earlier-tree.ts";
 import { NodeMaker } from "./tree-nodes.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString, type ByteString } from "../../../domain/byte-string.ts";
 import { compareEntryPaths } from "../../../domain/entry.ts";
 import type { ObjectId, TreeNode } from "../../../format/restic/model.ts";
 import { encodeTree, encodeTreeOfNodes, parseTree } from "../../../format/restic/tree.ts";
+import { fc } from "../../../testing/properties.ts";
 import { ParsedTree } from "./earlier-tree.ts";
 import { type EarlierDirectory, type InsertedNode, type NodeSlot, TreeBuilder } from "./tree-builder.ts";
 import { type NodeFacts, NodeMaker } from "./tree-nodes.ts";

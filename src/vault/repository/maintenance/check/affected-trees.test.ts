@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
+import { fc } from "../../../../testing/properties.ts";
 import { AffectedTrees } from "./affected-trees.ts";
 
 function idOf(n: number): string {

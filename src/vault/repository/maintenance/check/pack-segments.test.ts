@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import type { PackedBlob } from "../../../../format/restic/model.ts";
+import { fc } from "../../../../testing/properties.ts";
 import { planSegments } from "./pack-segments.ts";
 
 const id = "00".repeat(32);

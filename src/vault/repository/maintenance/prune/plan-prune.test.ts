@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import fc from "fast-check";
 import { isBackupError } from "../../../../domain/error.ts";
 import type { BlobType, IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
+import { fc } from "../../../../testing/properties.ts";
 import { BlobSet } from "../blob-set.ts";
 import { packBytes } from "../pack-bytes.ts";
 import { PackTable } from "./pack-table.ts";
