@@ -18,6 +18,7 @@ import {
 import { tarBlockBytes } from "../../../format/archive/tar-header.ts";
 import type { Storage } from "../../../storage/storage.ts";
 import { type ContentsText, readTexts, type TextRange, type TextsSource } from "./archive-reader-texts.ts";
+import { RunLines } from "./run-lines.ts";
 
 /** A member holds no more entries than it has tar headers. */
 const entriesPerRunMax: number = memberRawBytesMax / tarBlockBytes;
@@ -28,7 +29,7 @@ export interface ContentsRun {
   readonly storedBytes: number;
   readonly rawBytes: number;
   readonly members: readonly RunMember[];
-  readonly lines: readonly string[];
+  readonly lines: RunLines;
   /** Where its own line or lines and those of its entries are. */
   readonly ranges: readonly TextRange[];
 }
@@ -99,8 +100,7 @@ export class ContentsRuns implements AsyncDisposable {
     const { entryCount } = run;
     if (entryCount > (members.length === 1 ? entriesPerRunMax : 1))
       throw this.#damaged("a run has too many entries");
-    const lines: string[] = [];
-    while (lines.length < entryCount) lines.push(await this.#mustLine());
+    const lines = await this.#lines(entryCount);
     this.#ranges.push({ text: this.#text, from: this.#from, to: this.#at });
     return { offset: run.offset, ...sums(members), members, lines, ranges: this.#ranges };
   }
@@ -139,34 +139,55 @@ export class ContentsRuns implements AsyncDisposable {
     }
   }
 
+  async #lines(count: number): Promise<RunLines> {
+    const lines = new RunLines();
+    while (lines.length < count) {
+      const end = this.#lineEnd();
+      if (end !== undefined) {
+        lines.push(this.#text.lines, this.#at, end);
+        this.#at = end + 1;
+      } else if (!(await this.#nextText())) throw this.#damaged("it ends within a run");
+    }
+    return lines;
+  }
+
   async #mustLine(): Promise<string> {
-    const line = this.#lineAtHand() ?? (await this.#line());
+    const line = await this.#line();
     if (line === undefined) throw this.#damaged("it ends within a run");
     return line;
   }
 
   async #line(): Promise<string | undefined> {
     for (;;) {
-      const line = this.#lineAtHand();
-      if (line !== undefined) return line;
-      const next = await this.#texts.next();
-      if (next.done === true) return undefined;
-      if (this.#from < this.#at) this.#ranges.push({ text: this.#text, from: this.#from, to: this.#at });
-      this.#text = next.value;
-      this.#at = 0;
-      this.#from = 0;
-      if (!this.#text.lines.endsWith("\n")) throw this.#damaged("a line is cut short");
+      const end = this.#lineEnd();
+      if (end !== undefined) {
+        const line = this.#text.lines.slice(this.#at, end);
+        this.#at = end + 1;
+        return line;
+      }
+      if (!(await this.#nextText())) return undefined;
     }
   }
 
-  #lineAtHand(): string | undefined {
+  /** Goes on to the next text; false at the end. */
+  async #nextText(): Promise<boolean> {
+    const next = await this.#texts.next();
+    if (next.done === true) return false;
+    if (this.#from < this.#at) this.#ranges.push({ text: this.#text, from: this.#from, to: this.#at });
+    this.#text = next.value;
+    this.#at = 0;
+    this.#from = 0;
+    if (!this.#text.lines.endsWith("\n")) throw this.#damaged("a line is cut short");
+    return true;
+  }
+
+  /** Where the next line ends; undefined where the text does. */
+  #lineEnd(): number | undefined {
     const { lines } = this.#text;
     if (this.#at >= lines.length) return undefined;
     const end = lines.indexOf("\n", this.#at);
     if (end - this.#at > contentsLineBytesMax) throw this.#damaged("a line is too long");
-    const line = lines.slice(this.#at, end);
-    this.#at = end + 1;
-    return line;
+    return end;
   }
 
   #damaged(what: string): BackupError {

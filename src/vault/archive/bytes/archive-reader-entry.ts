@@ -31,7 +31,7 @@ export async function locateEntry(
   const needle = JSON.stringify(wanted.path);
   for (let run = await contents.next(); run !== undefined; run = await contents.next()) {
     signal.throwIfAborted();
-    for (const line of run.lines) {
+    for (const line of run.lines.all()) {
       if (!line.includes(needle) && !line.includes('{"base64"')) continue;
       const parsed = parseEntryLine(line);
       if (parsed.entry.path === wanted.path && parsed.entry.root === wanted.root) return { ...parsed, run };

@@ -36,7 +36,7 @@ export class ParsedRuns implements AsyncDisposable {
   async next(): Promise<ParsedRun | undefined> {
     const run = await this.#runs.next();
     if (run === undefined) return undefined;
-    const entries = run.lines.map((line) => {
+    const entries = run.lines.all().map((line) => {
       const parsed = parseEntryLine(line);
       this.#check(parsed, run);
       return parsed;

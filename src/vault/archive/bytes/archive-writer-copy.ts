@@ -112,7 +112,7 @@ export class RunCopier {
       }
       await sink.push(run, Promise.resolve({ ...made, rawBytes: member.rawBytes }));
     }
-    if (run !== undefined) await sink.close(run, item.run.lines, item.run);
+    if (run !== undefined) await sink.close(run, [], item.run);
     store.countCopied(item.entries);
   }
 

@@ -8,7 +8,6 @@
 import type { Entry, EntryRoot } from "../../../domain/entry.ts";
 import { compareEntryPaths } from "../../../domain/entry.ts";
 import { errorText, isAbort } from "../../../domain/error.ts";
-import { isUnchangedLine } from "../../../format/archive/contents-line.ts";
 import { parseEntryPlace } from "../../../format/archive/contents-parse.ts";
 import type { Storage } from "../../../storage/storage.ts";
 import type { ContentsRun } from "./archive-reader-contents.ts";
@@ -86,7 +85,7 @@ export class ParentCursor implements AsyncDisposable {
     const run = this.#run;
     if (this.#ended || run === undefined || entry.content?.from === "image") return undefined;
     const index = this.#index;
-    if (!isUnchangedLine(run.lines[index] ?? "", entry)) return undefined;
+    if (!run.lines.isUnchanged(index, entry)) return undefined;
     this.#step();
     return { entry, run, index };
   }
@@ -96,7 +95,7 @@ export class ParentCursor implements AsyncDisposable {
     while (!this.#ended && this.#run !== undefined) {
       const match = this.#matchNext(entry);
       if (match !== undefined) return match;
-      const order = this.#compare(this.#run.lines[this.#index] ?? "", entry);
+      const order = this.#compare(this.#run.lines.at(this.#index), entry);
       if (order > 0) return undefined;
       this.#step();
       if (order === 0) return undefined;

@@ -22,7 +22,7 @@ export class Run {
   /** Members handed over, and whether more will come. */
   pushed = 0;
   closed = false;
-  /** Entry lines without line ends. */
+  /** Entry lines without line ends; those of `original` where there is one. */
   lines: readonly string[] = [];
   /** The run of the parent it is a copy of. */
   original: ContentsRun | undefined;
@@ -74,8 +74,8 @@ export class RunSink {
   }
 
   /**
-   * Ends a run with the lines of its entries; none for bytes that belong to no entry.
-   * `original` is the parent's run where all members and lines are the same.
+   * Ends a run with the lines of its entries; none for bytes that belong to no entry, or where
+   * there is an `original`, the parent's run of which all members and lines are the same.
    */
   async close(run: Run, lines: readonly string[], original?: ContentsRun): Promise<void> {
     run.lines = lines;
@@ -105,11 +105,12 @@ export class RunSink {
     }
   }
 
-  #describe({ offset, members, lines, original }: Run): void {
+  #describe({ offset, members, lines: own, original }: Run): void {
     if (original?.offset === offset) {
       for (const range of original.ranges) this.#contents.copy(range);
       return;
     }
+    const lines = original?.lines.all() ?? own;
     for (const line of encodeRun({ offset, members, entryCount: lines.length })) this.#contents.write(line);
     for (const line of lines) this.#contents.write(line);
   }
