@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
 import { asByteString } from "../../domain/byte-string.ts";
+import { fc } from "../../testing/properties.ts";
 import { type EntryFacts, encodeEntryFacts, encodeStoredContent, isUnchangedLine } from "./contents-line.ts";
 
 // Of these years, and of any other, of which the text is shorter or longer.
