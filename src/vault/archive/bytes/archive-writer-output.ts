@@ -53,6 +53,12 @@ export class OutputObject {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  /** Waits until the storage has taken all members, and each was told of. @throws whatever ended the `put` */
+  async drained(): Promise<void> {
+    while (this.#failure === undefined && this.#queue.length > 0) await this.#change();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   /** Ends the object; returns when it is durable. Nothing may be pushed afterwards. */
   async finish(): Promise<ArchiveObject> {
     this.#ended = true;

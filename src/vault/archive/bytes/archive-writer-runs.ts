@@ -87,8 +87,13 @@ export class RunSink {
 
   /** Ends both objects; returns when they are durable. */
   async finish(): Promise<{ readonly archive: ArchiveObject; readonly contents: ArchiveObject }> {
-    const archive = await this.#archive.finish();
-    return { archive, contents: await this.#contents.finish() };
+    const storing = this.#archive.finish();
+    // It may be awaited long after it failed.
+    storing.catch(() => undefined);
+    // Then all lines are there, too: both wait for the disk at the same time, and nothing names them yet (I1).
+    await this.#archive.drained();
+    const [archive, contents] = await Promise.all([storing, this.#contents.finish()]);
+    return { archive, contents };
   }
 
   async abort(): Promise<void> {
