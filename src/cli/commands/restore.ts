@@ -157,7 +157,7 @@ async function requestOf(
 }
 
 /**
- * Says which restore is meant, and asks. The last one may be that of another app, so it is named;
+ * Says which restore is meant, and asks. Several apps may share a vault, so the last one is named;
  * what comes back pins it, so that what is done is what was agreed to.
  */
 async function announce(

@@ -56,7 +56,7 @@ async function requireKept(store: RestoreJournalStore, id: string): Promise<void
 /** @param what The restore meant, as people named it */
 export function nothingKept(what: string): BackupError {
   return new BackupError("not-found", `Cannot find what ${what} replaced: nothing is kept`, {
-    hint: "It was undone, discarded, or replaced by a later restore to the same place; a safety backup of it may be in the vault.",
+    hint: "It was undone, discarded, or replaced by a later restore to the same place, or is one of another vault; a safety backup of it may be in the vault.",
   });
 }
 

@@ -89,6 +89,22 @@ test("undoRestore() brings back the very files, and can be undone itself", async
   assert.equal(journals(app).length, 1);
 });
 
+test("undoRestore() and discardPreviousState() are about the last restore of their own vault, not of another app's", async () => {
+  await using app = createLiveApp();
+  await using other = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await using others = createBackupManager({ ...other.configuration, state: join(app.directory, "state") });
+  await manager.backupDatabase();
+  await others.backupDatabase();
+  const { restoreId } = await manager.restoreDatabase({ backup: "latest" });
+  const { previousState } = await others.restoreDatabase({ backup: "latest" });
+  assert.equal((await manager.undoRestore()).restoreId, restoreId);
+  const [mine] = await manager.discardPreviousState();
+  assert.ok(mine?.startsWith(app.directory));
+  assert.deepEqual(await manager.discardPreviousState(), []);
+  assert.deepEqual(await others.discardPreviousState(), previousState);
+});
+
 test("undoRestore() makes a target absent again that was absent, with the folders made for it", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);

@@ -177,6 +177,7 @@ class RestoreRun {
       owner: this.#context.machine.owner,
       startedAtMs: this.#context.clock.now(),
       backupId: backup.id,
+      vault: this.#context.vault.location,
       state: "building",
       areas: layout.areas,
       live: layout.live,

@@ -38,7 +38,7 @@ import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } fro
 import { takeSafetyOf } from "./safety.ts";
 
 export interface UndoRequest extends RunOptions {
-  /** The restore meant; the last one when left out. */
+  /** The restore meant; the last one of this vault when left out. */
   readonly restoreId?: string;
   /** Replace a database although a process has it open. */
   readonly force?: boolean;
@@ -57,7 +57,7 @@ export async function undoRestore(
   const { signal } = request;
   await recoverWherePossible(context, signal);
   const store = openJournals(context);
-  const kept = await findKept(store, request.restoreId);
+  const kept = await findKept(context, store, request.restoreId);
   if (request.force !== true) refuseInUse(swappedPaths(kept));
   const log = new RunLog(request.observer, context.clock);
   await using _held = await context.vault.hold(signal);
@@ -95,7 +95,8 @@ export async function discardPreviousState(
   await recoverWherePossible(context, signal);
   const store = openJournals(context);
   const kept = await store.exclusively(async () => {
-    const found = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
+    const found =
+      restoreId === undefined ? await lastKept(context, store) : await findKept(context, store, restoreId);
     if (found === undefined) return undefined;
     await refuseOverlap(store, found);
     return { id: found.id, trees: await presentTrees(found), isMarked: await mark(found, found, store) };
@@ -119,19 +120,31 @@ export async function findKeptRestore(
 ): Promise<KeptRestore | undefined> {
   const { restoreId } = request;
   const store = openJournals(context);
-  const kept = restoreId === undefined ? await lastKept(store) : await findKept(store, restoreId);
+  const kept =
+    restoreId === undefined ? await lastKept(context, store) : await findKept(context, store, restoreId);
   if (kept === undefined) return undefined;
   const { id, startedAtMs, backupId, kind } = kept;
   return { restoreId: id, startedAtMs, backupId, isUndo: kind === "undo", targets: journalTargets(kept) };
 }
 
-async function lastKept(store: RestoreJournalStore): Promise<RestoreJournal | undefined> {
+/** The last one asked of this vault: several apps of a user share the journals, each with a last restore of its own. */
+async function lastKept(
+  { vault }: OperationContext,
+  store: RestoreJournalStore,
+): Promise<RestoreJournal | undefined> {
   const kept = (await store.list()).filter((journal) => journal.state === "kept");
-  return kept.toSorted((a, b) => a.startedAtMs - b.startedAtMs).at(-1);
+  return kept
+    .filter((journal) => journal.vault === undefined || journal.vault === vault.location)
+    .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+    .at(-1);
 }
 
-async function findKept(store: RestoreJournalStore, restoreId: string | undefined): Promise<RestoreJournal> {
-  const named = restoreId === undefined ? await lastKept(store) : await readKept(store, restoreId);
+async function findKept(
+  context: OperationContext,
+  store: RestoreJournalStore,
+  restoreId: string | undefined,
+): Promise<RestoreJournal> {
+  const named = restoreId === undefined ? await lastKept(context, store) : await readKept(store, restoreId);
   if (named?.state === "kept") return named;
   const what = restoreId === undefined ? "the last restore" : `restore ${restoreId}`;
   throw nothingKept(what);
@@ -162,6 +175,7 @@ async function undoJournal(context: OperationContext, kept: RestoreJournal): Pro
     owner: context.machine.owner,
     startedAtMs: context.clock.now(),
     backupId: kept.backupId,
+    ...(kept.vault === undefined ? {} : { vault: kept.vault }),
     state: "building",
     areas,
     // Of what is swapped no backup is made here.

@@ -77,6 +77,8 @@ export interface RestoreJournal {
   readonly owner: RunOwner;
   readonly startedAtMs: number;
   readonly backupId: string;
+  /** Where the vault is that it was asked of: "the last restore" of one app is not that of another. */
+  readonly vault?: string;
   readonly state: JournalState;
   readonly areas: readonly SwapArea[];
   readonly live: readonly LiveTarget[];
