@@ -35,6 +35,9 @@ export interface BlobToDecode {
   readonly to?: readonly Destination[];
 }
 
+/** A blob, wherever it lies. */
+type NamedBlob = Pick<BlobToDecode, "id" | "length" | "uncompressedLength">;
+
 export interface DecodeTask {
   /** The stored bytes of the range, in order. They are gone afterwards. */
   readonly pieces: readonly Uint8Array[];
@@ -114,13 +117,14 @@ export function checkBlob(key: MasterKey, box: Uint8Array, blob: BlobToDecode): 
   return decodeOne(key, box, blob, plainScratch.take(plainLengthOf(blob)));
 }
 
+/** The plain bytes of a blob in its envelope, verified; undefined where it is not whole. */
+export function takeBlob(key: MasterKey, box: Uint8Array, blob: NamedBlob): Uint8Array | undefined {
+  const plain = Buffer.allocUnsafeSlow(plainLengthOf(blob));
+  return decodeOne(key, box, blob, plain) === undefined ? plain : undefined;
+}
+
 /** What is wrong; undefined where `place` holds the blob. */
-function decodeOne(
-  key: MasterKey,
-  box: Uint8Array,
-  blob: BlobToDecode,
-  place: Uint8Array,
-): string | undefined {
+function decodeOne(key: MasterKey, box: Uint8Array, blob: NamedBlob, place: Uint8Array): string | undefined {
   if (box.length !== blob.length) return `the pack ends ${blob.length - box.length} bytes too early for it`;
   try {
     if (blob.uncompressedLength === undefined) {
@@ -136,7 +140,7 @@ function decodeOne(
 function openCompressed(
   key: MasterKey,
   box: Uint8Array,
-  blob: BlobToDecode,
+  blob: NamedBlob,
   place: Uint8Array,
 ): string | undefined {
   const opened = openedScratch.take(box.length);
@@ -154,7 +158,7 @@ function openCompressed(
 }
 
 /** Only what the public decoder says of a blob counts as damage. */
-function decompressChecked(frame: Uint8Array, blob: BlobToDecode, place: Uint8Array): string | undefined {
+function decompressChecked(frame: Uint8Array, blob: NamedBlob, place: Uint8Array): string | undefined {
   if (decompressInto(frame, place) && describeDifference(place, blob) === undefined) return undefined;
   const plain = decompress(frame, place.length);
   const state = describeDifference(plain, blob);
@@ -180,10 +184,7 @@ export function openBlob(
 }
 
 /** What tells plain bytes from those the blob's name and place promise; undefined where nothing does. */
-export function describeDifference(
-  plain: Uint8Array,
-  blob: Pick<BlobToDecode, "id" | "length" | "uncompressedLength">,
-): string | undefined {
+export function describeDifference(plain: Uint8Array, blob: NamedBlob): string | undefined {
   const wanted = plainLengthOf(blob);
   if (plain.length !== wanted) return `it has ${plain.length} bytes, wanted ${wanted}`;
   const found = hash("sha256", plain, "hex");

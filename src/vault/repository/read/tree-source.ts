@@ -13,7 +13,7 @@ import { parseTree } from "../../../format/restic/tree.ts";
 import { packName } from "../objects.ts";
 import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type BlobFetcher, blobError, findBlob } from "./blob-fetch.ts";
-import { describeDifference, openBlob, plainLengthOf } from "./decode-blobs.ts";
+import { plainLengthOf, takeBlob } from "./decode-blobs.ts";
 
 /** One request fetches a few hundred trees of some files each. */
 const segmentBytes = 1024 * 1024;
@@ -146,8 +146,7 @@ export class TreeSource {
       const parts = await Promise.all(
         segmentsOf(place).map((segment) => this.#segment(place.pack, pack, segment, signal)),
       );
-      const plain = openBlob(this.#repo.key, boxIn(parts, place), place);
-      return describeDifference(plain, place) === undefined ? plain : undefined;
+      return takeBlob(this.#repo.key, boxIn(parts, place), place);
     } catch (error) {
       if (isBackupError(error, "damaged", "not-found")) return undefined;
       throw error;
