@@ -199,7 +199,7 @@ export class BackupManager implements AsyncDisposable {
    * Restores a backup: verified beside the target first, after a safety backup of what is
    * there, then swapped in as a whole. `undoRestore` takes it back.
    *
-   * @param plan As `planRestore` returned it, when the caller has shown one; made when left out
+   * @param plan As `planRestore` returned it, when the caller has shown one: it says which backup `latest` meant
    * @throws {BackupError} `not-found`; `damaged` before anything was touched; `unsafe` if a
    *   database is in use; `no-space`; `locked`
    * @example

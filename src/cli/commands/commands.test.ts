@@ -62,7 +62,11 @@ test("restore prints one shape for a plan, a restore, an undo and a discard", as
   const planned = (await json("latest --dry-run")) as { plan: { added: number; removed: number } };
   assert.deepEqual([planned.plan.added, planned.plan.removed], [1, 1]);
   assert.ok(!existsSync("uploads/notes.txt"));
-  assert.notEqual((await json("latest --yes"))["restored"], null);
+  const done = (await json("latest --yes")) as {
+    plan: { removed: number };
+    restored: { files_written: number };
+  };
+  assert.deepEqual([done.plan.removed, done.restored.files_written > 0], [1, true]);
   assert.deepEqual([existsSync("uploads/notes.txt"), existsSync("uploads/new.txt")], [true, false]);
   assert.notEqual((await json("--undo --yes"))["undone"], null);
   assert.deepEqual([existsSync("uploads/notes.txt"), existsSync("uploads/new.txt")], [false, true]);

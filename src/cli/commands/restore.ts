@@ -11,7 +11,7 @@ import type { BackupType } from "../../domain/backup.ts";
 import { BackupError } from "../../domain/error.ts";
 import { formatQuantity } from "../../domain/units.ts";
 import type { BackupManager } from "../../operations/backup-manager.ts";
-import type { RestoreRequest } from "../../operations/requests.ts";
+import type { RestorePlan, RestoreRequest } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import type { ExitCode } from "../exit-codes.ts";
@@ -111,27 +111,34 @@ async function restoreBackup(
 ): Promise<ExitCode> {
   const { output, progress } = context;
   const request = await requestOf(context, manager, wanted);
-  const plan = await manager.planRestore(request);
+  const { dryRun, yes } = wanted.options;
+  // Comparing with what is there takes a look at every file: not where nobody gets to see what came of it.
+  const isShown = dryRun === true || yes !== true || output.json;
+  const plan = isShown ? await manager.planRestore(request) : undefined;
   progress.clear();
-  const safety: SafetyPlace = { vault: wanted.vault };
-  const planText = planLines(plan, safety, context.io.clock.now(), output.palette);
-  const untouched = { restored: null, undone: null, discarded: null };
-  if (wanted.options.dryRun === true) {
+  if (plan !== undefined && yes !== true && dryRun !== true)
+    await confirmOrRefuse(context, planTextOf(context, wanted, plan), "Restore?");
+  const document = { restored: null, undone: null, discarded: null, plan: plan ? toSnakeCase(plan) : null };
+  if (plan !== undefined && dryRun === true) {
     output.answer(
-      () => ({ ...untouched, plan: toSnakeCase(plan) }),
-      () => [...planText, ...changeLines(plan, output.palette)],
+      () => document,
+      () => [...planTextOf(context, wanted, plan), ...changeLines(plan, output.palette)],
     );
     return 0;
   }
-  if (wanted.options.yes !== true) await confirmOrRefuse(context, planText, "Restore?");
   const result = await manager.restoreBackup(request, plan);
   progress.clear();
   const warnings = result.warnings.filter((warning) => !progress.shownWarnings.has(warning));
   output.report(
-    () => ({ ...untouched, plan: toSnakeCase(plan), restored: toSnakeCase(result) }),
+    () => ({ ...document, restored: toSnakeCase(result) }),
     () => restoredLines({ ...result, warnings }, context.options, output.palette),
   );
   return 0;
+}
+
+function planTextOf({ io, output }: CommandContext, { vault }: Wanted, plan: RestorePlan): readonly string[] {
+  const safety: SafetyPlace = { vault };
+  return planLines(plan, safety, io.clock.now(), output.palette);
 }
 
 async function requestOf(
