@@ -96,30 +96,26 @@ export function encodeStoredContent(content: StoredContentFacts): string {
 }
 
 /**
- * Tells whether the characters `from` up to `to` are a line of exactly these facts, as
+ * Tells whether the bytes `from` up to `to` are a line of exactly these facts, as
  * {@link encodeEntryFacts} writes them, and its content can be taken over without being read.
  *
  * Looks at one part after the other, and at numbers digit by digit: making the text of every
  * entry of a large folder costs twice as much as all the rest of comparing it.
  */
 export function isUnchangedLine(
-  text: string,
+  text: Uint8Array,
   entry: EntryFacts,
   from: number = 0,
   to: number = text.length,
 ): boolean {
-  const place = encodePlace(entry);
-  const name = encodeName(entry.path);
-  let at = from + place.length;
-  if (!text.startsWith(name, at) || !text.startsWith(place, from)) return false;
-  at += name.length;
-  const owner = encodeOwner(entry);
-  if (!text.startsWith(owner, at)) return false;
-  at = endOfLooks(text, at + owner.length, entry);
-  const end = encodeEnd(entry);
-  if (at < 0 || !text.startsWith(end, at)) return false;
+  let at = endOfLabel(text, from, encodePlace(entry));
+  at = endOfLabel(text, at, encodeName(entry.path));
+  at = endOfLabel(text, at, encodeOwner(entry));
+  at = endOfLooks(text, at, entry);
+  at = endOfLabel(text, at, encodeEnd(entry));
+  if (at < 0) return false;
   // After equal facts only a reason to read again can end a longer line with a quote.
-  return to === at + end.length || !text.startsWith('"}', to - 2);
+  return to === at || endOfLabel(text, to - 2, '"}') < 0;
 }
 
 function encodeMembers(members: readonly RunMember[]): string {
@@ -169,7 +165,11 @@ function encodeLooks({ sizeBytes, mtimeNs, ctimeNs, inode }: EntryFacts): string
 }
 
 /** Where the text that {@link encodeLooks} makes of these facts ends, if it stands at `at`; else below 0. */
-function endOfLooks(text: string, at: number, { sizeBytes, mtimeNs, ctimeNs, inode }: EntryFacts): number {
+function endOfLooks(
+  text: Uint8Array,
+  at: number,
+  { sizeBytes, mtimeNs, ctimeNs, inode }: EntryFacts,
+): number {
   let end = endOfNumber(text, at, sizeBytes);
   end = endOfTime(text, endOfLabel(text, end, mtimeLabel), mtimeNs);
   end = endOfTime(text, endOfLabel(text, end, ctimeLabel), ctimeNs);
@@ -179,8 +179,11 @@ function endOfLooks(text: string, at: number, { sizeBytes, mtimeNs, ctimeNs, ino
   return endOfLabel(text, end, '"');
 }
 
-function endOfLabel(text: string, at: number, label: string): number {
-  return at >= 0 && text.startsWith(label, at) ? at + label.length : -1;
+/** Where `label` ends, if it stands at `at`; else below 0, also where `at` is. */
+function endOfLabel(text: Uint8Array, at: number, label: string): number {
+  if (at < 0) return -1;
+  for (let i = 0; i < label.length; i++) if (text[at + i] !== label.charCodeAt(i)) return -1;
+  return at + label.length;
 }
 
 const digitZero = 48;
@@ -189,17 +192,17 @@ const nanosecondsPerSecond = 1_000_000_000;
 const timeDigits = 19;
 
 /** Where the decimal digits of a whole number end that stand at `at`; -1 where it is another one. */
-function endOfNumber(text: string, at: number, value: number): number {
+function endOfNumber(text: Uint8Array, at: number, value: number): number {
   if (at < 0) return -1;
   let found = 0;
   let end = at;
   for (;;) {
-    const digit = text.charCodeAt(end) - digitZero;
-    if (!(digit >= 0 && digit <= 9)) break;
+    const digit = (text[end] ?? 0) - digitZero;
+    if (digit < 0 || digit > 9) break;
     found = found * 10 + digit;
     end++;
   }
-  const isWritten = end === at + 1 || (end > at && text.charCodeAt(at) !== digitZero);
+  const isWritten = end === at + 1 || (end > at && text[at] !== digitZero);
   return isWritten && found === value ? end : -1;
 }
 
@@ -207,7 +210,7 @@ function endOfNumber(text: string, at: number, value: number): number {
  * The same of a time. Its seconds and nanoseconds are exact as numbers; together they are right to
  * the last bit where the low 32 bits are right and the rest is about right.
  */
-function endOfTime(text: string, at: number, time: bigint): number {
+function endOfTime(text: Uint8Array, at: number, time: bigint): number {
   if (at < 0) return -1;
   const about = Number(time);
   // Years before 2005, with room for what rounding makes of 2001, and, since 64 bits hold no more, after 2261.
@@ -217,8 +220,8 @@ function endOfTime(text: string, at: number, time: bigint): number {
   let seconds = 0;
   let nanoseconds = 0;
   for (let i = at; i < end; i++) {
-    const digit = text.charCodeAt(i) - digitZero;
-    if (!(digit >= 0 && digit <= 9)) return -1;
+    const digit = (text[i] ?? 0) - digitZero;
+    if (digit < 0 || digit > 9) return -1;
     if (i < nanosecondsAt) seconds = seconds * 10 + digit;
     else nanoseconds = nanoseconds * 10 + digit;
   }

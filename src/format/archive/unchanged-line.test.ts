@@ -27,7 +27,8 @@ const stored = encodeStoredContent({ sha256: "0123456789abcdef".repeat(4), at: 0
 /** As it is asked in the midst of a text. */
 function isUnchanged(line: string, entry: EntryFacts): boolean {
   const before = '0"}\n';
-  return isUnchangedLine(`${before}${line}\n0"}\n`, entry, before.length, before.length + line.length);
+  const text = Buffer.from(`${before}${line}\n0"}\n`, "latin1");
+  return isUnchangedLine(text, entry, before.length, before.length + line.length);
 }
 
 test("isUnchangedLine() knows every number to its last bit, in the midst of a text", () => {

@@ -20,6 +20,9 @@ import type { Storage } from "../../../storage/storage.ts";
 import { type ContentsText, readTexts, type TextRange, type TextsSource } from "./archive-reader-texts.ts";
 import { RunLines } from "./run-lines.ts";
 
+/** "\n". */
+const lineEnd = 10;
+
 /** A member holds no more entries than it has tar headers. */
 const entriesPerRunMax: number = memberRawBytesMax / tarBlockBytes;
 
@@ -49,7 +52,7 @@ export function contentsSource(backup: {
   return { storage, name: contents.name, archiveBytes: archive.sizeBytes, expected: contents };
 }
 
-const noText: ContentsText = { lines: "", member: new Uint8Array(0) };
+const noText: ContentsText = { lines: Buffer.alloc(0), member: new Uint8Array(0) };
 
 /** Reads runs in order. Dispose it when not read to the end. */
 export class ContentsRuns implements AsyncDisposable {
@@ -161,7 +164,7 @@ export class ContentsRuns implements AsyncDisposable {
     for (;;) {
       const end = this.#lineEnd();
       if (end !== undefined) {
-        const line = this.#text.lines.slice(this.#at, end);
+        const line = this.#text.lines.toString("latin1", this.#at, end);
         this.#at = end + 1;
         return line;
       }
@@ -177,7 +180,7 @@ export class ContentsRuns implements AsyncDisposable {
     this.#text = next.value;
     this.#at = 0;
     this.#from = 0;
-    if (!this.#text.lines.endsWith("\n")) throw this.#damaged("a line is cut short");
+    if (this.#text.lines.at(-1) !== lineEnd) throw this.#damaged("a line is cut short");
     return true;
   }
 
@@ -185,7 +188,7 @@ export class ContentsRuns implements AsyncDisposable {
   #lineEnd(): number | undefined {
     const { lines } = this.#text;
     if (this.#at >= lines.length) return undefined;
-    const end = lines.indexOf("\n", this.#at);
+    const end = lines.indexOf(lineEnd, this.#at);
     if (end - this.#at > contentsLineBytesMax) throw this.#damaged("a line is too long");
     return end;
   }

@@ -20,13 +20,13 @@ const decodeAheadMax = 3;
 
 /** One member of a contents file. */
 export interface ContentsText {
-  /** Whole lines with their ends; characters are bytes. */
-  readonly lines: string;
+  /** Whole lines with their ends. Not made a string: a heap that text passes through is collected far more often. */
+  readonly lines: Buffer;
   /** The member they were decoded from. */
   readonly member: Uint8Array;
 }
 
-/** Some of the lines of a member: characters `from` up to `to`. */
+/** Some of the lines of a member: bytes `from` up to `to`. */
 export interface TextRange {
   readonly text: ContentsText;
   readonly from: number;
@@ -79,7 +79,7 @@ function memberLengthIn(header: Buffer, name: string): number {
 async function decodeText(member: Buffer, name: string): Promise<ContentsText> {
   try {
     const raw = await decodeMember(member, memberRawLength(member), undefined);
-    return { lines: Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString("latin1"), member };
+    return { lines: Buffer.from(raw.buffer, raw.byteOffset, raw.length), member };
   } catch (error) {
     throw named(error, name);
   }

@@ -112,5 +112,5 @@ export class ContentsOutput {
 }
 
 function linesOf(text: ContentsText, from: number, to: number): readonly string[] {
-  return to === from ? [] : text.lines.slice(from, to - 1).split("\n");
+  return to === from ? [] : text.lines.toString("latin1", from, to - 1).split("\n");
 }

@@ -22,7 +22,7 @@ test("the lines of a run are found in each text it reaches over, and compared th
   const written = entries.map(encodeEntryFacts);
   const lines = new RunLines();
   for (const part of [written.slice(0, 1), written.slice(1, 3), written.slice(3)]) {
-    const text = `what came before\n${part.join("\n")}\n`;
+    const text = Buffer.from(`what came before\n${part.join("\n")}\n`, "latin1");
     for (const line of part) lines.push(text, text.indexOf(line), text.indexOf(line) + line.length);
   }
   assert.equal(lines.length, 4);

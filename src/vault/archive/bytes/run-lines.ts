@@ -10,7 +10,7 @@ import { type EntryFacts, isUnchangedLine } from "../../../format/archive/conten
 /** Lines in order; a run seldom reaches over more than one text. */
 export class RunLines {
   /** Each text with the index of its first line. */
-  readonly #texts: { readonly text: string; readonly first: number }[] = [];
+  readonly #texts: { readonly text: Buffer; readonly first: number }[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
 
@@ -18,8 +18,8 @@ export class RunLines {
     return this.#starts.length;
   }
 
-  /** Appends the characters `from` up to `to`, without a line end. */
-  push(text: string, from: number, to: number): void {
+  /** Appends the bytes `from` up to `to`, without a line end. */
+  push(text: Buffer, from: number, to: number): void {
     if (this.#texts.at(-1)?.text !== text) this.#texts.push({ text, first: this.length });
     this.#starts.push(from);
     this.#ends.push(to);
@@ -27,7 +27,7 @@ export class RunLines {
 
   /** One line, taken out; empty where there is none. */
   at(index: number): string {
-    return this.#textOf(index).slice(this.#starts[index], this.#ends[index]);
+    return this.#textOf(index)?.toString("latin1", this.#starts[index], this.#ends[index]) ?? "";
   }
 
   /** All of them, taken out. */
@@ -37,14 +37,13 @@ export class RunLines {
 
   /** As `isUnchangedLine` of the line at `index`. */
   isUnchanged(index: number, entry: EntryFacts): boolean {
-    const [from, to] = [this.#starts[index], this.#ends[index]];
-    if (from === undefined || to === undefined) return false;
-    return isUnchangedLine(this.#textOf(index), entry, from, to);
+    const text = this.#textOf(index);
+    return text !== undefined && isUnchangedLine(text, entry, this.#starts[index], this.#ends[index]);
   }
 
-  #textOf(index: number): string {
+  #textOf(index: number): Buffer | undefined {
     let at = this.#texts.length - 1;
     while (at > 0 && (this.#texts[at]?.first ?? 0) > index) at--;
-    return index < this.length ? (this.#texts[at]?.text ?? "") : "";
+    return index < this.length ? this.#texts[at]?.text : undefined;
   }
 }
