@@ -97,6 +97,29 @@ test("findBackup() wants the source named where the vault holds several", () => 
   );
 });
 
+test("findBackup() takes latest of the configured source, among backups of others", () => {
+  const two = [backup("db_backup_20240105_120000", { source: "blog" }), ...newestFirst];
+  const shop = { configuredSource: "shop", preferTrusted: false };
+  assert.equal(findBackup(two, "latest", shop), newestFirst[0]);
+  assert.equal(findBackup(two, "latest", { ...shop, source: "blog" }), two[0]);
+  assert.equal(findBackup(two, "latest", { ...shop, type: "full" }).type, "full");
+  assert.throws(
+    () => findBackup(two, "latest", { ...shop, type: "storage" }),
+    (error) => isBackupError(error, "not-found") && /latest storage backup of shop/.test(error.message),
+  );
+});
+
+test("findBackup() lets a configured source without backups narrow nothing", () => {
+  const wiki = { configuredSource: "wiki", preferTrusted: false };
+  const safety = backup("full_backup_20240105_120000", { source: "wiki", safety: true });
+  assert.equal(findBackup([safety, ...newestFirst], "latest", wiki), newestFirst[0]);
+  const two = [...newestFirst, backup("db_backup_20230101_120000", { source: "blog" })];
+  assert.throws(
+    () => findBackup(two, "latest", wiki),
+    (error) => isBackupError(error, "invalid-input") && /--source, one of blog, shop/.test(error.hint ?? ""),
+  );
+});
+
 test("findByFileName() finds the backup a file of the vault belongs to", () => {
   const found = findByFileName(newestFirst, "database/db_backup_20240101_020000.db");
   assert.equal(found?.backup.type, "full");

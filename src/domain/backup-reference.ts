@@ -10,6 +10,8 @@ import { BackupError } from "./error.ts";
 
 export interface ReferenceScope {
   readonly source?: string | undefined;
+  /** The only source of the configuration: `latest` is of it, once it has a backup, where `source` is not set. */
+  readonly configuredSource?: string | undefined;
   readonly type?: BackupType | undefined;
   /** Should `latest` pass over suspect and damaged backups while there is a better one? */
   readonly preferTrusted: boolean;
@@ -69,9 +71,10 @@ function abbreviates(reference: string, id: string): boolean {
 
 function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceScope): B {
   // Safety backups and what is not ours or unreadable have to be named: none is what "latest" promises.
-  const inScope = backups
-    .filter((backup) => !backup.safety && backup.state !== "unverified")
-    .filter((backup) => scope.source === undefined || backup.source === scope.source)
+  const named = backups.filter((backup) => !backup.safety && backup.state !== "unverified");
+  const source = scope.source ?? configuredAmong(named, scope.configuredSource);
+  const inScope = named
+    .filter((backup) => source === undefined || backup.source === source)
     .filter((backup) => scope.type === undefined || backup.type === scope.type);
   const ours = inScope.filter((backup) => backup.neverRemoved !== true);
   // A repository that only restic has written to has a latest snapshot all the same.
@@ -82,18 +85,23 @@ function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceSco
       "invalid-input",
       "Cannot choose the latest backup: the vault holds several sources",
       {
-        hint: `Name the source, one of ${sources.toSorted().join(", ")}.`,
+        hint: `Name the source with --source, one of ${sources.toSorted().join(", ")}, or give an id.`,
       },
     );
   }
   const trusted = candidates.find((backup) => backup.state === "good" || backup.state === "incomplete");
   const chosen = scope.preferTrusted ? (trusted ?? candidates[0]) : candidates[0];
   if (chosen !== undefined) return chosen;
-  const wanted = [scope.type, "backup", scope.source === undefined ? "" : `of ${scope.source}`];
+  const wanted = [scope.type, "backup", source === undefined ? "" : `of ${source}`];
   throw new BackupError(
     "not-found",
     `Cannot find the latest ${wanted.filter(Boolean).join(" ")}: there is none`,
   );
+}
+
+/** One that has no backups yet narrows nothing: what the vault holds may be from before it was named so. */
+function configuredAmong(backups: readonly Backup[], configured: string | undefined): string | undefined {
+  return backups.some(({ source }) => source === configured) ? configured : undefined;
 }
 
 /** The backup one of whose files has this name in the vault, and that file. */

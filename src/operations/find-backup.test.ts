@@ -44,6 +44,35 @@ test("getBackup() finds a file that the Python original wrote, as unverified (B5
   assert.deepEqual((await manager.rotateBackups({ rules: { last: 1 } })).removed, []);
 });
 
+test("latest is of the one configured source to every verb, though the vault holds another's backups", async () => {
+  await using app = createLiveApp();
+  const [shop] = app.configuration.sources ?? [];
+  assert.ok(shop);
+  const blog = { ...shop, name: "blog" };
+  await using ofShop = createBackupManager(app.configuration);
+  await using ofBlog = createBackupManager({ ...app.configuration, sources: [blog] });
+  const { id } = (await ofShop.createBackup()).backup;
+  const other = (await ofBlog.createBackup()).backup.id;
+  const named: Record<string, string | undefined> = {
+    get: (await ofShop.getBackup("latest")).id,
+    pin: (await ofShop.pinBackup("latest")).id,
+    unpin: (await ofShop.unpinBackup("latest")).id,
+    verify: (await ofShop.verifyBackup({ backup: "latest" })).reports[0]?.id,
+    plan: (await ofShop.planRestore({ backup: "latest", target: join(app.directory, "out") })).backup.id,
+  };
+  for (const [verb, found] of Object.entries(named)) assert.equal(found, id, verb);
+  const same = { before: "latest", after: id };
+  assert.deepEqual(await Array.fromAsync(ofShop.browse.compareBackups(same)), []);
+  assert.notEqual((await Array.fromAsync(ofShop.browse.listEntries({ backup: "latest" }))).length, 0);
+  assert.equal((await ofBlog.getBackup("latest")).id, other);
+  assert.equal((await ofShop.getBackup("latest", { source: "blog" })).id, other);
+  await using ofBoth = createBackupManager({ ...app.configuration, sources: [shop, blog] });
+  await assert.rejects(
+    ofBoth.getBackup("latest"),
+    (error) => isBackupError(error, "invalid-input") && /--source, one of blog, shop/.test(error.hint ?? ""),
+  );
+});
+
 test("pinBackup() keeps a backup until unpinBackup() gives it back to rotation", async () => {
   await using app = createLiveApp();
   await using manager = createBackupManager(app.configuration);

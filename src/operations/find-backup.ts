@@ -34,7 +34,10 @@ export async function resolveReference(
 ): Promise<FoundBackup> {
   if (!isPathReference(reference)) {
     const backups = await context.vault.list(scope.signal);
-    return { found: "stored", backup: findBackup(backups, reference, scope) };
+    // Here, so that `latest` means the same to every operation.
+    const [only, another] = context.sources;
+    const configuredSource = another === undefined ? only?.name : undefined;
+    return { found: "stored", backup: findBackup(backups, reference, { ...scope, configuredSource }) };
   }
   const path = await existingPath(reference);
   const name = await nameInVault(context, path);
