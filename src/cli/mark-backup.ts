@@ -17,19 +17,24 @@ export interface MarkOptions {
   readonly type?: BackupType;
 }
 
-/** Applies `change` and prints `<id>: <done>`, or the backup as it is now with `--json`. */
+/**
+ * Applies `change` and prints `<id>: <done>`, or the backup as it is now with `--json`.
+ *
+ * @param done What to say; of the backup as it is now, where that depends on what else is in the vault
+ */
 export async function markBackup(
   context: CommandContext,
-  done: string,
+  done: string | ((manager: BackupManager, backup: Backup) => Promise<string>),
   change: (manager: BackupManager) => Promise<Backup>,
 ): Promise<ExitCode> {
   const { manager } = await context.openManager();
   await using _closing = manager;
   const backup = await change(manager);
+  const said = typeof done === "string" ? done : await done(manager, backup);
   context.progress.clear();
   context.output.report(
     () => toSnakeCase({ backup }),
-    () => [`${context.output.palette.bold(safeText(backup.id))}: ${done}`],
+    () => [`${context.output.palette.bold(safeText(backup.id))}: ${said}`],
   );
   return 0;
 }
