@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Observer } from "../domain/progress.ts";
 import { BackupManager } from "../operations/backup-manager.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
+import { currentDirectory } from "./current-directory.ts";
 import { LocalContexts } from "./local-contexts.ts";
 import type { PasswordPurpose } from "./open-vault.ts";
 import type { Environment } from "./state-directory.ts";
@@ -46,7 +47,7 @@ export function createBackupManager(
   checkConfiguration(configuration);
   const contexts = new LocalContexts({
     configuration,
-    sources: resolveSources(configuration.sources ?? [], process.cwd()),
+    sources: resolveSources(configuration.sources ?? [], currentDirectory()),
     clock: options.clock ?? systemClock,
     environment: options.environment ?? process.env,
     askPassword: options.askPassword,

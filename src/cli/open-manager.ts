@@ -6,6 +6,7 @@
  */
 
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "../app/configuration.ts";
+import { currentDirectory } from "../app/current-directory.ts";
 import type { PasswordPurpose } from "../app/open-vault.ts";
 import { askForVault } from "./ask-password.ts";
 import type { CommandContext, FolderOverrides, GlobalOptions, OpenedManager, OtherVault } from "./command.ts";
@@ -33,7 +34,7 @@ export async function openManager(
       storage: options.storage ?? [],
     },
     io.env,
-    process.cwd(),
+    currentDirectory(),
   );
   const isNamed = (options.database ?? []).length + (options.storage ?? []).length > 0;
   const named = isNamed ? options.source : undefined;
