@@ -171,6 +171,9 @@ export const resultSchemas: Readonly<Record<ResultName, z.ZodType>> = {
     repository: repositoryFindingsSchema
       .exactOptional()
       .describe("what was found of a repository that was checked as a whole"),
+    beside: list(damageSchema)
+      .exactOptional()
+      .describe("what is wrong beside the backups of an archive vault that was verified as a whole"),
   }),
   restore: z.object({
     plan: planSchema.nullable().describe("what would change; null with --undo and --discard"),

@@ -13,7 +13,10 @@ export async function listBackups(
   context: OperationContext,
   request: Started<ListRequest>,
 ): Promise<readonly Backup[]> {
-  const backups = await context.vault.list(request.signal);
+  const { vault } = context;
+  const { observer, signal } = request;
+  const [backups, flaw = ""] = await Promise.all([vault.list(signal), vault.flaw?.(signal)]);
+  if (flaw !== "") observer.warning(flaw);
   return backups.filter((backup) => isWanted(backup, request));
 }
 

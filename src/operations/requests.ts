@@ -151,6 +151,8 @@ export interface VerifyResult {
   readonly reports: readonly VerifiedBackup[];
   /** What was found of a repository as a whole, where that was checked: its backups share what is stored. */
   readonly repository?: RepositoryFindings;
+  /** What is wrong beside the backups of an archive vault, where all of it was verified. */
+  readonly beside?: readonly Damage[];
 }
 
 export interface RepositoryFindings {

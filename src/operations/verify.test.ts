@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import "../testing/kept-captures.ts";
@@ -47,4 +47,32 @@ test("verifyBackup() of all does not take a damaged backup for one that was remo
   rmSync(join(app.vault, backup.files.find(({ role }) => role === "archive")?.name ?? ""));
   const { ok, reports } = await manager.verifyBackup();
   assert.deepEqual([ok, reports.map(({ id }) => id)], [false, [backup.id]]);
+});
+
+test("verifyBackup() of all names a damaged pin, which still holds, and a vault.json that is gone, of which lists warn", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  const { backup } = await manager.backupDatabase();
+  await manager.pinBackup(backup.id);
+  const sound = await manager.verifyBackup();
+  assert.deepEqual([sound.ok, sound.beside], [true, []]);
+  const folder = join(app.vault, ".vertex", "records");
+  const pin = readdirSync(folder).find((name) => name.startsWith("pinned+")) ?? "";
+  chmodSync(join(folder, pin), 0o600);
+  writeFileSync(join(folder, pin), readFileSync(join(folder, pin), "utf8").replace('"pinned"', '"pinmed"'));
+  rmSync(join(app.vault, ".vertex", "vault.json"));
+  await using again = createBackupManager(app.configuration);
+  const { ok, reports, beside } = await again.verifyBackup();
+  assert.deepEqual([ok, reports.map((report) => report.ok)], [false, [true]]);
+  assert.deepEqual(
+    beside?.map(({ object }) => object),
+    [".vertex/vault.json", `.vertex/records/${pin}`],
+  );
+  const warnings: string[] = [];
+  const observer = { ...silentObserver, warning: (message: string) => void warnings.push(message) };
+  assert.equal((await again.listBackups({ observer }))[0]?.pinned, true);
+  assert.match(
+    warnings.join("\n"),
+    /^.*vault.json is missing from the vault .*: the next create writes a new one/,
+  );
 });

@@ -9,7 +9,7 @@ import type { Backup, Problem } from "../domain/backup.ts";
 import { BackupError, isBackupError } from "../domain/error.ts";
 import type { Observer, Progress } from "../domain/progress.ts";
 import type { DatabaseCapturer } from "../source/capture/database-capturer.ts";
-import type { VerifyReport } from "../vault/vault.ts";
+import type { Damage, VerifyReport } from "../vault/vault.ts";
 import { checkRepository } from "./check-repository.ts";
 import type { OperationContext } from "./context.ts";
 import { findStoredBackup } from "./find-backup.ts";
@@ -31,6 +31,8 @@ export async function verifyBackup(
   const readData = dataOfWhole(context, request);
   if (readData !== undefined) return await checkRepository(context, readData, request);
   const backups = await backupsToVerify(context, request);
+  // Before what is found is recorded: that takes the place of older findings, damaged ones too.
+  const beside = await checkBeside(context, request);
   await using capturer = await context.openCapturer();
   const reports: VerifiedBackup[] = [];
   const progress = new VerifyProgress(request.observer, backups);
@@ -42,7 +44,19 @@ export async function verifyBackup(
     if (!report.unverified) await recordFindings(context, [findingOf(report)], request);
     reports.push(report);
   }
-  return { ok: reports.every((report) => report.ok), reports };
+  const ok = reports.every((report) => report.ok);
+  return beside === undefined ? { ok, reports } : { ok: ok && beside.length === 0, reports, beside };
+}
+
+/** Of all backups also what lies beside them; with one of them only a quick look, as a warning. */
+async function checkBeside(
+  { vault }: OperationContext,
+  { backup, source, observer, signal }: Started<VerifyRequest>,
+): Promise<readonly Damage[] | undefined> {
+  if (backup === undefined && source === undefined) return await vault.checkBeside?.(signal);
+  const flaw = (await vault.flaw?.(signal)) ?? "";
+  if (flaw !== "") observer.warning(flaw);
+  return undefined;
 }
 
 /**

@@ -66,6 +66,15 @@ export interface Vault extends AsyncDisposable {
   /** Reads a backup again and names everything that is wrong with it. Damage is a finding, not an error. */
   verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport>;
 
+  /**
+   * Offered by archive vaults: reads everything that lies beside the backups and names what is wrong with it.
+   * Repositories do so in {@link Maintenance.check}.
+   */
+  checkBeside?(signal: AbortSignal): Promise<readonly Damage[]>;
+
+  /** Offered by archive vaults: a quick look. A sentence on what the vault itself lacks, with what mends it; empty where it has all. */
+  flaw?(signal: AbortSignal): Promise<string>;
+
   /** Keeps backups from being removed by anybody until disposed. Succeeds without effect on a read-only vault. */
   hold(signal: AbortSignal): Promise<AsyncDisposable>;
 

@@ -133,10 +133,12 @@ async function namedBackup(
 export function renderVerification(result: VerifyResult, palette: Palette): string[] {
   const bad = result.reports.filter((report) => !report.ok).length;
   const total = formatQuantity(result.reports.length, "backup");
+  const { repository, beside = [] } = result;
   const lines =
-    result.repository === undefined
+    repository === undefined
       ? result.reports.flatMap((report) => reportLines(report, palette))
-      : repositoryLines(result, result.repository, palette);
+      : repositoryLines(result, repository, palette);
+  if (beside.length > 0) lines.push("Beside the backups:", ...damageLines(beside, palette));
   if (result.ok) return [...lines, palette.green(`${total} verified, no damage`)];
   const verdict = bad > 0 ? `${bad} of ${total} damaged` : "damaged, but no backup is known to need what is";
   return [...lines, palette.red(verdict)];

@@ -20,6 +20,7 @@ import type {
   BackupWriter,
   BeginOptions,
   CleanReport,
+  Damage,
   LockOptions,
   Vault,
   VaultRecords,
@@ -31,7 +32,7 @@ import type { BackupWriterOptions } from "./backup-writer.ts";
 import { listBackups } from "./list-backups.ts";
 import { RunLocks } from "./locks/run-locks.ts";
 import { Reserve } from "./reserve.ts";
-import { checkVaultMarker, putMarker } from "./vault-marker.ts";
+import { checkVaultMarker, lacksMarker, markerName, markerRemedy, putMarker } from "./vault-marker.ts";
 import { ArchiveVaultRecords } from "./vault-records.ts";
 
 export interface OpenArchiveVaultOptions {
@@ -138,6 +139,16 @@ class ArchiveVault implements Vault {
   async verify(id: string, options: VerifyOptions, signal: AbortSignal): Promise<VerifyReport> {
     const { verifyBackup } = await import("./verify-backup.ts");
     return await verifyBackup(this.#options, id, options, signal);
+  }
+
+  async checkBeside(signal: AbortSignal): Promise<readonly Damage[]> {
+    const { checkBeside } = await import("./check-beside.ts");
+    return await checkBeside(this.#storage, signal);
+  }
+
+  async flaw(signal: AbortSignal): Promise<string> {
+    if (this.#hasMarker || !(await lacksMarker(this.#storage, signal))) return "";
+    return `${markerName} is missing from the vault ${this.location}: ${markerRemedy}`;
   }
 
   async hold(signal: AbortSignal): Promise<AsyncDisposable> {

@@ -14,6 +14,7 @@ import {
   verifyOptions,
 } from "../../testing/vault-probe.ts";
 import { metadataName } from "../../format/archive/file-names.ts";
+import { pieceBytes, reserveNames } from "./reserve.ts";
 import { runObjectName } from "./locks/run-document.ts";
 
 const machine = new TestMachine().process(1);
@@ -26,7 +27,7 @@ async function flipBytes(
   check: () => Promise<void>,
   few = 3,
 ): Promise<void> {
-  const bytes = Buffer.concat(await Array.fromAsync(storage.get(name, undefined, signal)));
+  const bytes = await bytesOf(storage, name);
   for (let i = 0; i < bytes.byteLength; i += everyFew(few)) {
     const flipped = Buffer.from(bytes);
     flipped.writeUInt8(flipped.readUInt8(i) ^ (1 << (i % 8)), i);
@@ -38,6 +39,10 @@ async function flipBytes(
     }
   }
   await putInstead(storage, name, bytes);
+}
+
+async function bytesOf(storage: MemoryStorage, name: string): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(storage.get(name, undefined, signal)));
 }
 
 async function putInstead(storage: MemoryStorage, name: string, bytes: Buffer): Promise<void> {
@@ -120,6 +125,79 @@ test("a flipped byte anywhere in a record costs its text, and nothing that its n
       assert.deepEqual([listed?.pinned, listed?.state], [true, "damaged"]);
     });
   }
+});
+
+test("a flipped byte anywhere in a record, or in the reserve, is named by checkBeside()", async () => {
+  await using place = await openMemoryPlace();
+  const storage = new MemoryStorage();
+  await using vault = await openTestVault(storage, machine);
+  const { backup } = await backUp(vault, place.folder, { type: "database" });
+  const text = { at: "2024-06-02T12:00:00.000+00:00", host: "web1", message: "" };
+  for (const kind of ["pinned", "confirmed", "verified", "damaged"] as const) {
+    await vault.records.add({ ...text, kind, backupId: backup.id }, signal);
+  }
+  await vault.records.add({ ...text, kind: "failed" }, signal);
+  assert.deepEqual(await vault.checkBeside?.(signal), []);
+  const records = (await vault.records.list(signal)).map(({ id }) => id);
+  assert.equal(records.length, 5);
+  const check = async (name: string): Promise<void> => {
+    const damages = (await vault.checkBeside?.(signal)) ?? [];
+    assert.deepEqual(
+      damages.map(({ object }) => object),
+      [name],
+    );
+    assert.match(
+      damages[0]?.message ?? "",
+      /unpin and then pin|confirm|may be deleted|takes its place|delete it/,
+    );
+  };
+  for (const name of records) await flipBytes(storage, name, () => check(name));
+  for (const name of reserveNames) await flipBytes(storage, name, () => check(name), 3001);
+  const [first = "", second = ""] = records;
+  const whole = await bytesOf(storage, first);
+  for (const wrong of [Buffer.alloc(0), whole.subarray(0, -1), await bytesOf(storage, second)]) {
+    await putInstead(storage, first, wrong);
+    await check(first);
+  }
+  await putInstead(storage, first, whole);
+  const [piece = ""] = reserveNames;
+  for (const size of [0, pieceBytes - 1, pieceBytes + 1, 100_000]) {
+    await putInstead(storage, piece, Buffer.alloc(size));
+    await check(piece);
+  }
+  // As earlier versions made it.
+  await putInstead(storage, piece, Buffer.alloc(32 * 1024, 7));
+  assert.deepEqual(await vault.checkBeside?.(signal), []);
+  // Given up for something that mattered more.
+  await storage.remove([piece], signal);
+  assert.deepEqual(await vault.checkBeside?.(signal), []);
+});
+
+test("a marker that was deleted is missed, with what mends it, until the next create; a folder of the Python original lacks none", async () => {
+  await using place = await openMemoryPlace();
+  const storage = new MemoryStorage();
+  await storage.put("database/db_backup_20240101_120000.db", Buffer.from("python's"), signal);
+  const readOnce = async (): Promise<readonly [string | undefined, readonly string[]]> => {
+    await using vault = await openTestVault(storage, machine, false);
+    const beside = (await vault.checkBeside?.(signal)) ?? [];
+    return [await vault.flaw?.(signal), beside.map(({ object, message }) => `${object}: ${message}`)];
+  };
+  assert.deepEqual(await readOnce(), ["", []]);
+  await backUp(await openTestVault(storage, machine), place.folder);
+  assert.deepEqual(await readOnce(), ["", []]);
+  const marker = ".vertex/vault.json";
+  await storage.remove([marker], signal);
+  const remedy = "the next create writes a new one, and the backups stay as they are";
+  const missed = [
+    `${marker} is missing from the vault memory: ${remedy}`,
+    [`${marker}: it is missing; ${remedy}`],
+  ];
+  assert.deepEqual(await readOnce(), missed);
+  await storage.remove(reserveNames, signal);
+  assert.deepEqual(await readOnce(), missed);
+  const later = { type: "database", startedAtMs: noonMs + 60_000 } as const;
+  await backUp(await openTestVault(storage, machine), place.folder, later);
+  assert.deepEqual(await readOnce(), ["", []]);
 });
 
 test("a flipped byte anywhere in the lock of a killed run removes nothing that is not the run's own", async () => {

@@ -9,21 +9,67 @@
  * @module
  */
 
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { isBackupError } from "../../domain/error.ts";
+import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { Damage } from "../vault.ts";
 
 /** The objects that take the space. */
-const reserveFolder = ".vertex/reserve/";
+export const reserveFolder: string = ".vertex/reserve/";
 
 /** A lock that names all a removal may reserve (100 kB) with the locks before and after it; a pin takes one piece. */
 export const reserveNames: readonly string[] = ["1", "2", "3", "4"].map(
   (piece) => `${reserveFolder}${piece}`,
 );
-export const pieceBytes: number = 32 * 1024;
+/** With the checksum: blocks of 32 KiB on the disk, and not the size of pieces of earlier versions. */
+export const pieceBytes: number = 32 * 1024 - 32;
+
+/** Pieces of earlier versions have no checksum. */
+const uncheckedPieceBytes = 32 * 1024;
+const checksumBytes = 32;
 
 /** Other runs may take or fill the reserve between our freeing a piece of it and our put. */
 const attemptsMax = 3 * reserveNames.length;
+
+/** Bytes that no file system can compress away or take for a hole, and their SHA-256. */
+function makePiece(): Buffer {
+  const filling = randomBytes(pieceBytes - checksumBytes);
+  return Buffer.concat([filling, sha256(filling)]);
+}
+
+/** Those that are not as they were written. Nothing is lost with them but the sign that the disk changes bytes. */
+export async function findDamagedPieces(storage: Storage, signal: AbortSignal): Promise<readonly Damage[]> {
+  const damages: Damage[] = [];
+  for await (const { name } of storage.list(reserveFolder, signal)) {
+    signal.throwIfAborted();
+    const flaw = await flawOf(storage, name, signal);
+    if (flaw !== "")
+      damages.push({ object: name, message: `${flaw}; delete it, and the next create makes it anew` });
+  }
+  return damages;
+}
+
+async function flawOf(storage: Storage, name: string, signal: AbortSignal): Promise<string> {
+  if (!reserveNames.includes(name)) return "nothing of this name belongs here";
+  try {
+    const bytes = await readAll(storage, name, uncheckedPieceBytes, signal);
+    if (bytes.byteLength === uncheckedPieceBytes) return "";
+    if (bytes.byteLength !== pieceBytes) return `it has ${bytes.byteLength} bytes instead of ${pieceBytes}`;
+    const end = pieceBytes - checksumBytes;
+    const isIntact = sha256(bytes.subarray(0, end)).equals(bytes.subarray(end));
+    return isIntact ? "" : "it does not match its own checksum";
+  } catch (error) {
+    // Given up meanwhile for something that matters more.
+    if (isBackupError(error, "not-found")) return "";
+    if (isBackupError(error, "damaged")) return error.message;
+    throw error;
+  }
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return hash("sha256", bytes, "buffer");
+}
 
 export class Reserve {
   readonly #storage: Storage;
@@ -41,8 +87,7 @@ export class Reserve {
     try {
       const present = await this.#present(signal);
       for (const name of reserveNames.filter((piece) => !present.includes(piece))) {
-        // Bytes that no file system can compress away or take for a hole.
-        await this.#storage.put(name, randomBytes(pieceBytes), signal);
+        await this.#storage.put(name, makePiece(), signal);
       }
       this.#isFreed = false;
     } catch (error) {

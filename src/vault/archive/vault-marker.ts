@@ -8,14 +8,17 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, isoWithOffset } from "../../domain/clock.ts";
 import { BackupError, isBackupError } from "../../domain/error.ts";
-import { parseObjectName } from "../../format/archive/file-names.ts";
+import { backupFolders, parseObjectName } from "../../format/archive/file-names.ts";
 import { MetadataFields } from "../../format/archive/metadata-fields.ts";
 import { checkSeal, encodeSealed } from "../../format/archive/sealed-document.ts";
-import { Reserve } from "./reserve.ts";
+import { Reserve, reserveFolder } from "./reserve.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
 
-const markerName = ".vertex/vault.json";
+export const markerName: string = ".vertex/vault.json";
+
+/** How a vault gets its marker back. */
+export const markerRemedy: string = "the next create writes a new one, and the backups stay as they are";
 const markerVersion = 1;
 const markerSizeBytesMax = 64 * 1024;
 
@@ -53,6 +56,21 @@ export async function checkVaultMarker(options: MarkerOptions, signal: AbortSign
   if (!create || storage.properties.readOnly) return false;
   await putMarker(options, signal);
   return true;
+}
+
+/**
+ * Whether there was a marker once and there is none now. A folder of the Python original never had one,
+ * nor has it the reserve and the contents files that every run of ours makes after the marker.
+ */
+export async function lacksMarker(storage: Storage, signal: AbortSignal): Promise<boolean> {
+  if ((await storage.stat(markerName, signal)) !== undefined) return false;
+  for await (const _piece of storage.list(reserveFolder, signal)) return true;
+  for (const folder of backupFolders) {
+    for await (const { name } of storage.list(folder, signal)) {
+      if (parseObjectName(name)?.role === "contents") return true;
+    }
+  }
+  return false;
 }
 
 async function hasMarker(storage: Storage, signal: AbortSignal): Promise<boolean> {
@@ -94,7 +112,7 @@ function checkVersion(bytes: Buffer, location: string): void {
 function unreadableMarker(location: string, cause: unknown): BackupError {
   return new BackupError("damaged", `Cannot open the vault ${location}: ${markerName} is damaged`, {
     cause,
-    hint: `Move ${markerName} away; the next create writes a new one, and the backups stay as they are.`,
+    hint: `Move ${markerName} away; ${markerRemedy}.`,
   });
 }
 

@@ -71,15 +71,51 @@ async function readText(
   name: string,
   signal: AbortSignal,
 ): Promise<Pick<VaultRecord, "host" | "message">> {
+  const nothing = { host: "", message: "" };
   try {
-    const bytes = await readAll(storage, name, recordSizeBytesMax, signal);
-    if (checkSeal(bytes) !== "intact") return { host: "", message: "" };
-    const fields = new MetadataFields(JSON.parse(bytes.toString("utf8")), "record");
+    const fields = await openRecord(storage, name, signal);
+    if (typeof fields === "string") return nothing;
     return { host: fields.text("host"), message: fields.text("message", messageCharactersMax) };
   } catch (error) {
-    if (error instanceof SyntaxError || isBackupError(error, "damaged", "not-found")) {
-      return { host: "", message: "" };
-    }
+    if (error instanceof SyntaxError || isBackupError(error, "not-found")) return nothing;
+    throw error;
+  }
+}
+
+/** The document of a record, or what is wrong with it. @throws {SyntaxError} where it makes no sense all the same */
+async function openRecord(
+  storage: Storage,
+  name: string,
+  signal: AbortSignal,
+): Promise<MetadataFields | string> {
+  try {
+    const bytes = await readAll(storage, name, recordSizeBytesMax, signal);
+    const seal = checkSeal(bytes);
+    if (seal === "changed") return "it does not match its own checksum";
+    if (seal === "unsealed") return "it does not end in a checksum of its own";
+    return new MetadataFields(JSON.parse(bytes.toString("utf8")), "record");
+  } catch (error) {
+    if (isBackupError(error, "damaged")) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * What is wrong with a record's text; empty where it is as it was written, for this very name.
+ *
+ * @throws {BackupError} `not-found`, `storage-unavailable`
+ */
+export async function checkRecord(storage: Storage, named: RecordName, signal: AbortSignal): Promise<string> {
+  try {
+    const fields = await openRecord(storage, named.name, signal);
+    if (typeof fields === "string") return fields;
+    const isOfName =
+      fields.text("kind") === named.kind &&
+      Date.parse(fields.text("at")) === named.atMs &&
+      (named.backupId === undefined || fields.text("backup_id") === named.backupId);
+    return isOfName ? "" : "it is the text of another record";
+  } catch (error) {
+    if (error instanceof SyntaxError) return error.message;
     throw error;
   }
 }
