@@ -55,3 +55,28 @@ test("a file that a row names and that is deleted before it is read is reported 
   );
   assert.equal(backup.problemCount, problems.length);
 });
+
+test("a reference to a table or column that the database does not have makes the backup incomplete, by name, without files too", async () => {
+  await using app = createLiveApp();
+  const context = await openLiveContext(app);
+  await using _vault = context.vault;
+  const [source] = context.sources as [Source];
+  const to = (table: string, column: string) => ({ database: "app.db", table, column, base: app.uploads });
+  const references = [to("nothing", "file"), to("images", "nothing"), to("images", "file")];
+  for (const folders of [source.folders, []]) {
+    for (const type of folders.length === 0 ? (["database"] as const) : (["full", "database"] as const)) {
+      const sources = [{ ...source, folders, references }];
+      const request = { signal, observer: silentObserver, type };
+      const { backup, problems } = await backUp({ ...context, sources }, request);
+      assert.deepEqual(
+        problems.map(({ kind, path, message }) => `${kind} ${path}: ${message}`),
+        [
+          "unreadable reference app.db, nothing.file: Cannot read column nothing.file: no such table: nothing",
+          "unreadable reference app.db, images.nothing: Cannot read column images.nothing: no such column: images.nothing",
+        ],
+      );
+      assert.equal(backup.state, "incomplete");
+      assert.match(backup.stateReason, /^2 problems, first reference app.db, nothing.file/);
+    }
+  }
+});

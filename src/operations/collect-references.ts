@@ -13,12 +13,16 @@ import type { FileReference } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
 
 export interface CollectOptions {
-  readonly capturer: Pick<DatabaseCapturer, "columnValues">;
-  readonly check: ReferenceCheck;
+  readonly capturer: Pick<DatabaseCapturer, "columnValues" | "checkColumn">;
+  /** Undefined where no files are stored: then the columns only have to be there. */
+  readonly check: ReferenceCheck | undefined;
   readonly log: RunLog;
 }
 
-/** A column that cannot be read is a problem that the log hears of: it must not cost the backup. */
+/**
+ * A column that cannot be read is a problem that the log hears of: it must not cost the backup. One that is
+ * not there makes the backup incomplete, for nothing of what it should name was looked for.
+ */
 export async function collectReferences(
   references: readonly FileReference[],
   images: readonly DatabaseImage[],
@@ -31,13 +35,19 @@ export async function collectReferences(
     // One that could not be captured has been reported as such.
     if (image === undefined) continue;
     const label = `${database}, ${table}.${column}`;
-    const batches = capturer.columnValues(image.imagePath, table, column, signal);
+    const { imagePath } = image;
     try {
-      await check.collect({ base, label }, flatten(batches), signal);
+      if (check === undefined) await capturer.checkColumn(imagePath, table, column, signal);
+      else {
+        const batches = capturer.columnValues(imagePath, table, column, signal);
+        await check.collect({ base, label }, flatten(batches), signal);
+      }
     } catch (error) {
       signal.throwIfAborted();
       if (!isBackupError(error)) throw error;
-      log.problem({ kind: "reference-missing", path: label, message: errorText(error) });
+      const kind = error.kind === "invalid-input" ? "unreadable" : "reference-missing";
+      const path = kind === "unreadable" ? `reference ${label}` : label;
+      log.problem({ kind, path, message: errorText(error) });
     }
   }
 }

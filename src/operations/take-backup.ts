@@ -139,9 +139,8 @@ async function storeSource(
   const references = new ReferenceCheck(source.folders, (problem) => log.problem(problem));
   log.onProblem = (problem) => references.noteProblem(problem);
   // Before the writer takes the images over, and before the walk that is to find the files.
-  if (type === "full") {
-    await collectReferences(source.references, images, { capturer, check: references, log }, signal);
-  }
+  const collecting = { capturer, check: type === "full" ? references : undefined, log };
+  await collectReferences(source.references, images, collecting, signal);
   for (const image of images) await writer.addDatabase(image, signal);
   if (type === "database") return { databases, folders: [] };
   const failed = new Set(

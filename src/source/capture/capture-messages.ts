@@ -18,6 +18,8 @@ export interface ColumnRequest {
   readonly imagePath: string;
   readonly table: string;
   readonly column: string;
+  /** Only whether it can be read. */
+  readonly withoutRows?: boolean;
 }
 
 export interface LiveInstallRequest {

@@ -115,6 +115,12 @@ export class DatabaseCapturer implements AsyncDisposable {
     }
   }
 
+  /** Only whether the column is there. @throws {BackupError} `invalid-input` if there is no such table or column */
+  async checkColumn(imagePath: string, table: string, column: string, signal: AbortSignal): Promise<void> {
+    const request = { imagePath, table, column, withoutRows: true };
+    await this.run("columns", request, {}, signal);
+  }
+
   /** Runs any task of a capture process; for the modules of this layer. */
   async run<T extends TaskName>(
     kind: T,

@@ -32,7 +32,8 @@ export function* readColumn(request: ColumnRequest): Generator<readonly string[]
 function prepareSelect(database: Database, request: ColumnRequest): ReturnType<Database["prepare"]> {
   const table = quoted(request.table);
   try {
-    return database.prepare(`SELECT ${table}.${quoted(request.column)} AS value FROM ${table}`);
+    const rows = request.withoutRows === true ? " LIMIT 0" : "";
+    return database.prepare(`SELECT ${table}.${quoted(request.column)} AS value FROM ${table}${rows}`);
   } catch (error) {
     throw unreadableColumn(request, error);
   }
