@@ -10,6 +10,7 @@ import { BackupError } from "../domain/error.ts";
 import { checkRetentionRules, type RetentionRules } from "../domain/retention-rules.ts";
 import type { DatabaseSource, FileReference, FolderSource, Source } from "../operations/requests.ts";
 import type { VaultFormat } from "../vault/vault.ts";
+import { checkConfigurationTypes } from "./check-types.ts";
 import type { PasswordSource } from "./password.ts";
 
 export interface ManagerConfiguration {
@@ -88,6 +89,7 @@ export function resolveSources(
 
 /** @throws {BackupError} `invalid-input` for what cannot be meant */
 export function checkConfiguration(configuration: ManagerConfiguration): void {
+  checkConfigurationTypes(configuration);
   if (configuration.vault === "") throw invalid("Cannot use the configuration: the vault has no path");
   if (configuration.retention !== undefined) checkRetentionRules(configuration.retention);
   const { lockWaitMs, format, password } = configuration;

@@ -8,6 +8,7 @@
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Observer } from "../domain/progress.ts";
 import { BackupManager } from "../operations/backup-manager.ts";
+import { checkManagerOptions } from "./check-types.ts";
 import { checkConfiguration, type ManagerConfiguration, resolveSources } from "./configuration.ts";
 import { currentDirectory } from "./current-directory.ts";
 import { LocalContexts } from "./local-contexts.ts";
@@ -45,6 +46,7 @@ export function createBackupManager(
   options: ManagerOptions = {},
 ): BackupManager {
   checkConfiguration(configuration);
+  checkManagerOptions(options);
   const contexts = new LocalContexts({
     configuration,
     sources: resolveSources(configuration.sources ?? [], currentDirectory()),

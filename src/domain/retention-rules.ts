@@ -7,6 +7,7 @@
 
 import { parseDuration } from "./duration.ts";
 import { BackupError } from "./error.ts";
+import { checkOptions, listOf, type OptionRules, text } from "./option-rule.ts";
 
 /** `unlimited`: one of every hour, day and so on that has backups. */
 export type RetentionCount = number | "unlimited";
@@ -55,12 +56,19 @@ export const withinRules: readonly (readonly [WithinRule, CountRule])[] = [
   ["withinYearly", "yearly"],
 ];
 
+/** Counts are looked at with their values. */
+const ruleTypes: OptionRules = {
+  ...Object.fromEntries(withinRules.map(([rule]) => [rule, text])),
+  tags: listOf(text),
+};
+
 /**
  * Refuses rules that keep nothing or make no sense.
  *
  * @throws {BackupError} `invalid-input`
  */
 export function checkRetentionRules(rules: RetentionRules): void {
+  checkOptions(rules, "retention rule", ruleTypes);
   for (const rule of countRules) checkCount(rule, rules[rule]);
   for (const [rule] of withinRules) parseDuration(rules[rule] ?? "1d");
   const given = [...countRules, ...withinRules.map(([rule]) => rule)];

@@ -7,6 +7,7 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
+import { checkValue } from "../domain/option-rule.ts";
 import type { Observer } from "../domain/progress.ts";
 import { BackupBrowser } from "./browse/browser.ts";
 import { chooseSource, chooseSources, chooseType } from "./choose-source.ts";
@@ -385,8 +386,12 @@ export class BackupManager implements AsyncDisposable {
    * console.log(outcomes.map(({ backup, outcome }) => `${backup.id}: ${outcome}`));
    * ```
    */
-  copyBackups(to: BackupManager, request: CopyRequest = {}): Promise<CopyResult> {
-    return this.#runner.run("vault", request, (context, started) =>
+  async copyBackups(to: BackupManager, request: CopyRequest = {}): Promise<CopyResult> {
+    checkValue(to, "the target of a copy", {
+      wanted: "a backup manager",
+      fits: (value) => value instanceof BackupManager,
+    });
+    return await this.#runner.run("vault", request, (context, started) =>
       to.#runner.run(request.dryRun === true ? "vault" : "create", started, (target) =>
         verbs.copyBackups(context, target, started),
       ),

@@ -15,6 +15,7 @@ import {
   type ReferenceScope,
 } from "../domain/backup-reference.ts";
 import { BackupError } from "../domain/error.ts";
+import { checkValue, text } from "../domain/option-rule.ts";
 import type { OperationContext } from "./context.ts";
 
 /**
@@ -32,6 +33,7 @@ export async function resolveReference(
   reference: string,
   scope: ReferenceScope & { readonly signal: AbortSignal },
 ): Promise<FoundBackup> {
+  checkValue(reference, "the name of a backup", text);
   if (!isPathReference(reference)) {
     const backups = await context.vault.list(scope.signal);
     // Here, so that `latest` means the same to every operation.

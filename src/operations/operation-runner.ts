@@ -6,6 +6,7 @@
  */
 
 import type { Observer } from "../domain/progress.ts";
+import { checkRequest } from "./check-request.ts";
 import type { Access, ContextProvider, OperationContext } from "./context.ts";
 import { recoverFirst } from "./recover-first.ts";
 import type { RunOptions, Started } from "./requests.ts";
@@ -31,6 +32,7 @@ export class OperationRunner {
     operation: Operation<R, T>,
     check: () => unknown,
   ): Promise<T> {
+    checkRequest(request);
     check();
     return await this.run("create", request, operation);
   }
@@ -73,6 +75,7 @@ export class OperationRunner {
     operation: Operation<R, T>,
     open: (signal: AbortSignal, warn: (message: string) => void) => Promise<OperationContext>,
   ): Promise<T> {
+    checkRequest(request);
     const signal = request.signal ?? new AbortController().signal;
     const observer = bothObservers(this.#observer, request.observer);
     signal.throwIfAborted();

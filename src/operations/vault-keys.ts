@@ -6,6 +6,7 @@
  */
 
 import { BackupError } from "../domain/error.ts";
+import { checkValue, text } from "../domain/option-rule.ts";
 import type { KeyOwner, VaultKey } from "../vault/maintenance.ts";
 import type { OperationContext } from "./context.ts";
 import type { RunOptions, Started } from "./requests.ts";
@@ -54,6 +55,7 @@ export async function removeKey(
   context: OperationContext,
   request: Started<RemoveKeyRequest>,
 ): Promise<VaultKey> {
+  checkValue(request.key, "the key to remove", text);
   const { keys } = requireMaintenance(context, "keys");
   const key = await keyOf(context, request.key, request);
   const { lockWaitMs } = context;
@@ -88,6 +90,7 @@ function ownerOf(
 }
 
 function checkPassword(password: string): string {
+  checkValue(password, "the new password", { ...text, secret: true });
   if (password !== "") return password;
   throw new BackupError("invalid-input", "Cannot use the new password: it is empty", {
     hint: "Whoever has the files of a repository needs only the password to read them.",

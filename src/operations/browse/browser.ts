@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkValue } from "../../domain/option-rule.ts";
 import type { OperationRunner } from "../operation-runner.ts";
 import type {
   BackupEntry,
@@ -79,6 +80,10 @@ export class BackupBrowser {
     request: CompareRequest,
     other: BackupBrowser = this,
   ): AsyncGenerator<EntryDifference> {
+    checkValue(other, "the other vault", {
+      wanted: "the browse of a backup manager",
+      fits: (value) => value instanceof BackupBrowser,
+    });
     const { compareBackups } = await import("./compare-backups.ts");
     yield* this.#runner.iterate("vault", request, async function* (context, started) {
       const second = await other.#runner.open("vault", started, async (opened) => opened);

@@ -5,10 +5,11 @@
  */
 
 import type { Backup, BackupDatabase } from "../../domain/backup.ts";
-import { byteStringFromText, byteStringToUtf8, type ByteString } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringFromText, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { type Glob, parseGlob } from "../../domain/glob.ts";
+import { checkValue, text } from "../../domain/option-rule.ts";
 import type { BackupReader } from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import { listBackups } from "../list-backups.ts";
@@ -27,6 +28,7 @@ export async function* findEntries(
   context: OperationContext,
   request: Started<FindEntriesRequest>,
 ): AsyncGenerator<FoundEntry> {
+  checkValue(request.pattern, "the pattern", text);
   const search = new Search(request);
   if (request.backups !== undefined) {
     for (const reference of request.backups) {
