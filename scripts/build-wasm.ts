@@ -1,7 +1,9 @@
 /**
  * Compiles the AssemblyScript of `wasm/` and writes the bytes, as base64 text, into modules
  * named `generated/kernels.ts` of the layers that use them: text in a module loads in workers, in `src` and in `dist` alike,
- * with no file to find. Run by `npm ci` (as `prepare`) and by `npm run build`.
+ * with no file to find. Run by `npm ci` and by `npm run build`. Of what `npm ci` runs in a checkout it is
+ * `preprepare`: npm would run `prepare` also where the packed tarball is installed, which lacks this
+ * script, and so it warns there of a package that has one.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -19,6 +19,8 @@ function run(file: string, args: readonly string[], cwd: string): string {
   return execFileSync(file, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
+let installed: ReturnType<typeof spawnSync>;
+
 before(() => {
   mkdirSync(project);
   run("npm", ["pack", "--pack-destination", work, "--loglevel=error"], root);
@@ -27,12 +29,32 @@ before(() => {
     join(project, "package.json"),
     JSON.stringify({ name: "app", private: true, type: "module" }),
   );
-  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", join(work, tarball)], project);
+  const install = ["install", "--no-audit", "--no-fund", join(work, tarball)];
+  // With warnings: they are the first that anybody sees of the package.
+  installed = spawnSync("npm", install, { cwd: project, env, encoding: "utf8" });
   mkdirSync(join(project, "uploads"));
   writeFileSync(join(project, "uploads", "a.txt"), "hello");
 });
 
 after(() => rmSync(work, { recursive: true, force: true }));
+
+test("the packed tarball installs without a warning about it, and has no script that npm would run there", () => {
+  assert.equal(installed.status, 0, String(installed.stderr));
+  const lines = String(installed.stderr).split("\n");
+  assert.deepEqual(
+    lines.filter((line) => /install-scripts|vertex-backup|deprecated|EBADENGINE/.test(line)),
+    [],
+  );
+  const published = JSON.parse(
+    readFileSync(join(project, "node_modules/vertex-backup/package.json"), "utf8"),
+  ) as { scripts: Record<string, string> };
+  // Older versions of npm run these without a word.
+  const atInstall = ["preinstall", "install", "postinstall", "prepare"];
+  assert.deepEqual(
+    atInstall.filter((name) => name in published.scripts),
+    [],
+  );
+});
 
 test("the packed tarball holds no tests and no sources", () => {
   const files = readdirSync(join(project, "node_modules/vertex-backup"), { recursive: true }) as string[];
