@@ -21,6 +21,8 @@ export interface CapturedDatabase {
   readonly image: DatabaseImage | undefined;
   /** Why it could not, as a clause; empty where it could. */
   readonly refusal: string;
+  /** Did others keep it locked? The refusal says who and what helps. */
+  readonly busy: boolean;
   /** Is the live file of zero bytes? */
   readonly empty: boolean;
 }
@@ -77,11 +79,11 @@ async function captureOne(
     // It is named already where this is said.
     const reason = outcome.message.replace(`Cannot capture ${byteStringToDisplay(path)}: `, "");
     const refusal = isMissing ? "is missing" : `could not be captured: ${reason}`;
-    return { database, image: undefined, refusal, empty: false };
+    return { database, image: undefined, refusal, busy: outcome.reason === "busy", empty: false };
   }
   for (const warning of outcome.image.warnings) log.warning(`${database.path}: ${warning}`);
   const empty = outcome.image.method === "empty";
-  return { database, image: describeImage(database, outcome.image), refusal: "", empty };
+  return { database, image: describeImage(database, outcome.image), refusal: "", busy: false, empty };
 }
 
 function describeImage(database: DatabaseSource, image: CapturedImage): DatabaseImage {

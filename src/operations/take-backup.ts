@@ -228,6 +228,8 @@ function refuseIfNothing(
     seen.folders.some(({ refusal }) => refusal === "");
   if (isThere) return;
   throw new BackupError("source-unavailable", `Cannot back up ${job.source.name}: ${missing.join("; ")}`, {
-    hint: "Check that the paths are right, that their disks are mounted and that this user may read them.",
+    hint: seen.databases.some(({ busy }) => busy)
+      ? "Let the app give way to readers: PRAGMA locking_mode=NORMAL and short transactions do; or stop it for the backup."
+      : "Check that the paths are right, that their disks are mounted and that this user may read them.",
   });
 }

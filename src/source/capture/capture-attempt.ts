@@ -41,6 +41,8 @@ export type Attempt =
       readonly reason: CaptureRefusal;
       readonly message: string;
       readonly hotJournal: boolean;
+      /** SQLite said so itself. */
+      readonly isLocked?: boolean;
     }
   | { readonly result: "damaged"; readonly message: string }
   | { readonly result: "refused"; readonly reason: CaptureRefusal; readonly message: string };
@@ -54,14 +56,14 @@ export interface Made {
 }
 
 /** An attempt that found things changed under it. */
-export function again(message: string): Attempt {
+export function again(message: string): Extract<Attempt, { readonly result: "again" }> {
   return { result: "again", reason: "busy", message, hotJournal: false };
 }
 
 /** Sorts what an attempt threw. @throws what no further attempt on this machine can help */
 export function attemptFromError(error: unknown): Attempt {
   if (isDamage(error)) return { result: "damaged", message: errorText(error) };
-  if (isBusy(error)) return again(errorText(error));
+  if (isBusy(error)) return { ...again(errorText(error)), isLocked: true };
   const code = resultCode(error);
   if (code === undefined) return attemptFromSystemError(error);
   if (code === sqliteCode.full) throw outOfSpace(error);

@@ -21,6 +21,7 @@ import { capturePinned } from "./capture-pinned.ts";
 import { type CapturePlan, planCapture, planWithoutContent } from "./capture-plan.ts";
 import { captureRaw, createEmptyImage } from "./capture-raw.ts";
 import { captureScratch } from "./capture-scratch.ts";
+import { explainLocked } from "./lock-holders.ts";
 
 /**
  * For how long SQLite must call an unchanging journal hot before we believe it.
@@ -59,10 +60,19 @@ export async function captureLive(
     await removeImage(request.imagePath);
     const hot = suspicion.note(resolved, attempt.hotJournal);
     if (clock.elapsed() > deadline + (suspicion.pending ? hotJournalGraceMs : 0)) {
-      return refuse(request, attempt.reason, attempt.message);
+      return giveUp(resolved, attempt);
     }
     if (!hot) await sleep(retryMs);
   }
+}
+
+/** What was in the way never went away. */
+function giveUp(
+  { request, files }: CaptureContext,
+  { reason, message, hotJournal, isLocked = false }: Extract<Attempt, { readonly result: "again" }>,
+): CaptureOutcome {
+  const isHeld = reason === "busy" && !hotJournal;
+  return refuse(request, reason, isHeld ? explainLocked(files, message, isLocked) : message);
 }
 
 /** Believes in a hot journal when the same one was called hot for long enough. */

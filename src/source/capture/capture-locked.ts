@@ -53,10 +53,17 @@ export async function captureLocked(context: CaptureContext): Promise<Attempt> {
 async function captureInto(context: CaptureContext, source: number, image: FileHandle): Promise<Attempt> {
   const size = fstatSync(source).size;
   const preCopied = size >= preCopyFromBytes;
-  if (preCopied)
+  let { deadline } = context;
+  if (preCopied) {
+    // A copy in vain takes longer than the wait: who never gives way is found out before it.
+    await waitForReaders(context);
+    const startedAt = context.clock.elapsed();
     await copyBytes(source, image, { limit: size, report: (done) => context.report(done, size) });
+    // Copying is no waiting.
+    deadline += context.clock.elapsed() - startedAt;
+  }
   const changes = new ChangedPieces(image.fd);
-  const attempt = await whileLocked(context, source, async () => {
+  const attempt = await whileLocked({ ...context, deadline }, source, async () => {
     await collectChanges(source, image, changes);
     return preCopied ? "pre-copy" : "one-step";
   });
@@ -84,6 +91,17 @@ async function whileLocked(
     database.exec("ROLLBACK");
     const zeroed = (files.journal?.size ?? 0n) > 0n && journalIsZeroed(context);
     return { result: "made", method, journalMode: rollbackMode(files, zeroed), warnings: [] };
+  } finally {
+    database.close();
+  }
+}
+
+/** Waits until somebody else may read, up to the deadline, and keeps no lock. */
+async function waitForReaders(context: CaptureContext): Promise<void> {
+  const database = asOwner(context.files.database, () => openLive(context.path));
+  try {
+    await lockShared(context, database);
+    database.exec("ROLLBACK");
   } finally {
     database.close();
   }

@@ -9,6 +9,7 @@
 
 import { rm } from "node:fs/promises";
 import { byteStringFromText } from "../../domain/byte-string.ts";
+import { BackupError } from "../../domain/error.ts";
 import { isSqliteHeader, parseDatabaseHeader } from "../../format/sqlite/header.ts";
 import { hasJournalMagic, journalTailBytes, namesSuperJournal } from "../../format/sqlite/journal.ts";
 import { firstFrameIsValid, walFrameHeaderBytes, walHeaderBytes } from "../../format/sqlite/wal.ts";
@@ -30,6 +31,8 @@ import { recoverCopy } from "./capture-recovery.ts";
  * look could go unseen. Files younger than this are looked at again later.
  */
 const quietMs = 25;
+/** How often to look while a large file is copied: three system calls, for some hundred copied megabytes. */
+const lookAgainMs = 100;
 const largestFrameBytes = walHeaderBytes + walFrameHeaderBytes + 65_536;
 
 /** What lay beside the database and was copied with it. */
@@ -46,7 +49,14 @@ export async function captureScratch(context: CaptureContext): Promise<Attempt> 
   if (context.request.trust === "found" && isMostlyHoles(files)) {
     return { result: "refused", reason: "not-a-database", message: "Consists of holes, not of pages" };
   }
-  const copied = await copyFiles(context);
+  const watch = new ChangeWatch(context);
+  let copied: CopiedSidecars | "unsafe";
+  try {
+    copied = await copyFiles(context, watch);
+  } catch (error) {
+    if (watch.changed) return again("it changed while it was copied");
+    throw error;
+  }
   if (!sameFiles(files, lookAt(context.path))) return again("it changed while it was copied");
   return copied === "unsafe" ? superJournalRefusal : recover(context, copied);
 }
@@ -57,12 +67,36 @@ const superJournalRefusal: Attempt = {
   message: "The journal beside it belongs to a transaction over several databases and names other files",
 };
 
-async function copyFiles(context: CaptureContext): Promise<CopiedSidecars | "unsafe"> {
+/** Gives up a copy as soon as it is in vain: an app that goes on writing must not be waited for longer than agreed. */
+class ChangeWatch {
+  changed = false;
+  readonly #context: CaptureContext;
+  #lookedAt: number;
+
+  constructor(context: CaptureContext) {
+    this.#context = context;
+    this.#lookedAt = context.clock.elapsed();
+  }
+
+  /** @throws {BackupError} `locked` once something changed */
+  look(): void {
+    const { clock, files, path } = this.#context;
+    if (clock.elapsed() - this.#lookedAt < lookAgainMs) return;
+    this.#lookedAt = clock.elapsed();
+    this.changed = !sameFiles(files, lookAt(path));
+    if (this.changed) throw new BackupError("locked", "Cannot copy the database: it changed meanwhile");
+  }
+}
+
+async function copyFiles(context: CaptureContext, watch: ChangeWatch): Promise<CopiedSidecars | "unsafe"> {
   const { imagePath } = context.request;
   const { database, journal, wal } = context.files;
   const total = Number((database?.size ?? 0n) + (wal?.size ?? 0n) + (journal?.size ?? 0n));
   let before = 0;
-  const report = (done: number): void => context.report(Math.min(before + done, total), total);
+  const report = (done: number): void => {
+    context.report(Math.min(before + done, total), total);
+    watch.look();
+  };
   const copied = await copyFileTo(context.path, imagePath, report);
   before += copied;
   let hotJournal = false;

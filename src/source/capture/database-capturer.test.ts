@@ -288,6 +288,29 @@ test("capture() waits for a writer, and refuses as busy when it does not give wa
   assertSound(imageOf(await waiting));
 });
 
+test("capture() of a large database in exclusive locking mode copies nothing in vain, and names who keeps it locked", async () => {
+  using folder = new AppFolder();
+  using app = folder.open("delete");
+  app.exec("CREATE TABLE large (bytes); INSERT INTO large VALUES (zeroblob(40000000))");
+  app.exec(
+    "PRAGMA locking_mode=EXCLUSIVE; DELETE FROM large WHERE bytes IS NULL; INSERT INTO large VALUES (1)",
+  );
+  let copied = 0;
+  const report = (done: number): void => {
+    copied = Math.max(copied, done);
+  };
+  const asked = request(folder, folder.path(), { busyTimeoutMs: 200 });
+  const outcome = await capturer.capture(asked, report, signal);
+  assert.equal(refusalOf(outcome), "busy");
+  assert.equal(copied, 0);
+  assert.match(
+    outcome.outcome === "refused" ? outcome.message : "",
+    new RegExp(
+      `database is locked: (process ${process.pid}|another program) kept it .*locking_mode=EXCLUSIVE`,
+    ),
+  );
+});
+
 test("capture() goes to the real file of a link, where its sidecars are", async () => {
   using folder = new AppFolder();
   using _app = folder.open("wal");
