@@ -62,6 +62,23 @@ test("resolveSources() refuses names that are not unique or cannot be a path com
   }
 });
 
+test("resolveSources() says what is wrong with a name", () => {
+  const told: readonly [SourceConfiguration, RegExp, RegExp][] = [
+    [{ name: "a", databases: ["/x/a\nb.db"] }, /control character, such as a newline$/, /key name sets one/],
+    [{ name: "a", storage: [{ path: "/x", name: "a/b" }] }, /it has a slash$/, /without slashes/],
+    [{ name: "a", storage: ["/"] }, /it is empty$/, /a name of its own/],
+    [{ name: "a", storage: [{ path: "/x", name: ".." }] }, /it stands for a folder$/, /a name of its own/],
+  ];
+  for (const [source, message, hint] of told) {
+    assert.throws(
+      () => resolveSources([source], "/"),
+      (error) =>
+        isBackupError(error, "invalid-input") && message.test(error.message) && hint.test(error.hint ?? ""),
+      String(message),
+    );
+  }
+});
+
 test("checkConfiguration() refuses rules that keep nothing and a vault without a path", () => {
   for (const configuration of [
     { vault: "" },

@@ -168,7 +168,18 @@ function checkedName(name: string, path: string): string {
   // The name becomes a path component of archives and of restored trees.
   const usable = /^[^/\p{Cc}]+$/u.test(name) && name !== "." && name !== "..";
   if (usable) return name;
-  throw invalid(`Cannot use "${name}" as the name of ${path}`, "Give it a name without slashes.");
+  if (/\p{Cc}/u.test(name)) {
+    throw invalid(
+      `Cannot use "${name}" as the name of ${path}: it has a control character, such as a newline`,
+      "Give it a name without any; in the configuration file the key name sets one.",
+    );
+  }
+  const state =
+    name === "" ? "it is empty" : name.includes("/") ? "it has a slash" : "it stands for a folder";
+  throw invalid(
+    `Cannot use "${name}" as the name of ${path}: ${state}`,
+    "Give it a name of its own, without slashes.",
+  );
 }
 
 function refuseRepeated(names: readonly string[], what: string): void {

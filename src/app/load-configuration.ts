@@ -85,7 +85,7 @@ function vaultPlace(
   configured: string | undefined,
   from: { readonly environment: Environment; readonly currentDirectory: string },
 ): Pick<ManagerConfiguration, "vault" | "format"> {
-  if (named !== undefined) return { vault: localFolder(named, from.currentDirectory) };
+  if (named !== undefined) return { vault: readable(localFolder(named, from.currentDirectory)) };
   if (configured !== undefined) return { vault: configured };
   const restic = resticFolder(from.environment, from.currentDirectory);
   // What restic's variables name is never taken for the place of an archive vault.
@@ -109,10 +109,22 @@ function overrideSources(
   overrides: ConfigurationOverrides,
   currentDirectory: string,
 ): readonly SourceConfiguration[] | undefined {
-  const databases = (overrides.databases ?? []).map((path) => resolve(currentDirectory, path));
-  const storage = (overrides.storage ?? []).map((path) => resolve(currentDirectory, path));
+  const databases = (overrides.databases ?? []).map((path) => readable(resolve(currentDirectory, path)));
+  const storage = (overrides.storage ?? []).map((path) => readable(resolve(currentDirectory, path)));
   if (databases.length + storage.length === 0) return undefined;
   return [{ name: defaultSourceName, databases, storage }];
+}
+
+/**
+ * Node.js puts U+FFFD in the place of bytes of an argument that are not UTF-8: what is named is not known any more.
+ *
+ * @throws {BackupError} `invalid-input`, unless there is something that is really called so
+ */
+function readable(path: string): string {
+  if (!path.includes("\ufffd") || existsSync(path)) return path;
+  throw new BackupError("invalid-input", `Cannot use ${path}: its name as given is not UTF-8`, {
+    hint: "Name it by a symbolic link whose name is UTF-8, or give it another name.",
+  });
 }
 
 function maxBackups(environment: Environment): RetentionRules | undefined {
