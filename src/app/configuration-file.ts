@@ -6,7 +6,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { parseDuration } from "../domain/duration.ts";
@@ -125,12 +126,12 @@ export function readConfigurationFile(file: string): FileConfiguration {
   const passwordCommand = parsed.data.password_command ?? parsed.data["password-command"];
   return {
     ...withoutUndefined({
-      vault: vault && localFolder(vault, base),
+      vault: vault && localFolder(fromHome(vault), base),
       format,
-      state: state && resolve(base, state),
+      state: state && resolvePath(base, state),
     }),
     password: withoutUndefined({
-      passwordFile: passwordFile && resolve(base, passwordFile),
+      passwordFile: passwordFile && resolvePath(base, passwordFile),
       passwordCommand,
     }),
     ...(retention === undefined ? {} : { retention: convertRetention(retention) }),
@@ -185,26 +186,35 @@ function unreadable(file: string, cause: unknown): BackupError {
   });
 }
 
+function resolvePath(base: string, path: string): string {
+  return resolve(base, fromHome(path));
+}
+
+/** No shell has read the file, and people write there what they write everywhere else. */
+function fromHome(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}
+
 function convertSource(given: z.infer<typeof source>, base: string): SourceConfiguration {
   return {
     name: given.name,
     databases: (given.databases ?? []).map((item) =>
       typeof item === "string"
-        ? resolve(base, item)
-        : withoutUndefined({ ...item, path: resolve(base, item.path) }),
+        ? resolvePath(base, item)
+        : withoutUndefined({ ...item, path: resolvePath(base, item.path) }),
     ),
     storage: (given.storage ?? []).map((item) =>
-      typeof item === "string" ? resolve(base, item) : convertFolder(item, base),
+      typeof item === "string" ? resolvePath(base, item) : convertFolder(item, base),
     ),
     references: (given.references ?? []).map((item) =>
-      withoutUndefined({ ...item, base: resolve(base, item.base) }),
+      withoutUndefined({ ...item, base: resolvePath(base, item.base) }),
     ),
   };
 }
 
 function convertFolder(item: Exclude<z.infer<typeof folder>, string>, base: string): FolderConfiguration {
   return withoutUndefined({
-    path: resolve(base, item.path),
+    path: resolvePath(base, item.path),
     name: item.name,
     exclude: item.exclude,
     oneFileSystem: item.one_file_system,

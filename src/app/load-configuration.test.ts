@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
@@ -78,6 +78,48 @@ test("loadConfiguration() reads a file, with paths meant from the file's folder"
       },
     ],
   });
+});
+
+test("loadConfiguration() takes ~/ at the beginning of every path of a file for the home directory", async () => {
+  const file = write(
+    complete
+      .replaceAll(/(\.\.?\/|\/srv\/)(?=\w)/g, "~/")
+      .replace("- uploads", "- ~/up~/~")
+      .replace("base: uploads", 'base: "~"'),
+  );
+  const { configuration } = await loadConfiguration({ config: file }, {}, "/elsewhere");
+  const { vault, password, state, sources } = configuration;
+  const [source] = sources ?? [];
+  assert.deepEqual(
+    [vault, password, state, source?.databases?.[1], source?.storage?.[0], source?.references?.[0]?.base],
+    [
+      join(homedir(), "backups"),
+      { file: join(homedir(), "secret") },
+      join(homedir(), "state"),
+      { path: join(homedir(), "other/app.db"), name: "other.db" },
+      join(homedir(), "up~/~"),
+      homedir(),
+    ],
+  );
+  const literal = write("vault: ./~/x\nstate: ~other/x\n");
+  const kept = await loadConfiguration({ config: literal }, {}, "/elsewhere");
+  assert.equal(kept.configuration.vault, join(directory, "~/x"));
+  assert.equal(kept.configuration.state, join(directory, "~other/x"));
+});
+
+test("loadConfiguration() says of an argument that was no UTF-8 what it is, and not that it is missing", async () => {
+  const shown = "caf\ufffd.db";
+  for (const overrides of [{ databases: [shown] }, { storage: [shown] }, { vault: shown }]) {
+    await assert.rejects(
+      loadConfiguration(overrides, {}, directory),
+      (error) => isBackupError(error, "invalid-input") && /not UTF-8/.test(error.message),
+      JSON.stringify(overrides),
+    );
+  }
+  // Somebody may have a file that is really called so.
+  writeFileSync(join(directory, shown), "");
+  const { configuration } = await loadConfiguration({ databases: [shown] }, {}, directory);
+  assert.deepEqual(configuration.sources?.[0]?.databases, [join(directory, shown)]);
 });
 
 test("loadConfiguration() finds vertex-backup.yaml in the current directory", async () => {
