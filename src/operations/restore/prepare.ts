@@ -6,8 +6,9 @@
  * @module
  */
 
+import { lstat } from "node:fs/promises";
 import type { Backup } from "../../domain/backup.ts";
-import type { ByteString } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { loadMounts } from "../../source/mounts.ts";
 import { realDisk } from "../../source/swap/swap-disk.ts";
@@ -107,6 +108,7 @@ async function prepareOpened(
   const warnings = [
     ...(placed.some(({ place }) => place.state !== "absent") ? safetyWarnings(context) : []),
     ...chosen.warnings,
+    ...(await hardLinkWarnings(placed, live)),
     ...leftOutWarnings(reader),
     ...warningsOf(
       backup,
@@ -157,6 +159,26 @@ function safetyWarnings({ vault }: OperationContext): readonly string[] {
   return [
     `No vault can be written to in ${vault.location}, so no safety backup is taken: what is replaced is kept beside it, which takes no further space`,
   ];
+}
+
+/** A database file with further names is replaced under one of them only; the others keep what is there now. */
+async function hardLinkWarnings(placed: readonly PlacedTarget[], live: boolean): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  for (const { target, place } of placed) {
+    // Written live it stays the same file.
+    if (live || target.kind !== "database" || place.state !== "file") continue;
+    // What was there a moment ago and is gone is none of it any more.
+    const nlink = await lstat(byteStringToPath(place.path)).then(
+      (stats) => stats.nlink,
+      () => 1,
+    );
+    if (nlink <= 1) continue;
+    const others = nlink === 2 ? "one further name" : `${nlink - 1} further names`;
+    warnings.push(
+      `${target.path} has ${others} (hard links), which keep the present content: only this name gets the restored database`,
+    );
+  }
+  return warnings;
 }
 
 /** Named one by one are as many as people read. */
