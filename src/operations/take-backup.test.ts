@@ -172,8 +172,8 @@ test("a reference to a column that is not there is a problem, not the end of the
   const sources = [{ name: "shop", databases: [app.database], storage: [app.uploads], references }];
   await using manager = createBackupManager({ ...app.configuration, sources });
   const { backup, problems } = await manager.createFullBackup();
-  assert.equal(backup.state, "good");
-  assert.deepEqual(kindsAndPaths(problems), ["reference-missing app.db, images.picture"]);
+  assert.equal(backup.state, "incomplete");
+  assert.deepEqual(kindsAndPaths(problems), ["unreadable reference app.db, images.picture"]);
 });
 
 test("progress of a backup never goes back within a phase, and ends at its totals", async () => {

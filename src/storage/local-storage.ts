@@ -27,7 +27,7 @@ import { LocalDirectories, makeDurableDirectory, parentOf, syncDirectory } from 
 import { localError, systemCode } from "./local-errors.ts";
 import { checkLocalName, stagingDirectory } from "./local-layout.ts";
 import { openRegularFile, readOpenFile } from "./local-read.ts";
-import { cleanDirectories, describeObject, walkObjects } from "./local-walk.ts";
+import { cleanDirectories, describeObject, strangersIn, walkObjects } from "./local-walk.ts";
 import { LocalWriter } from "./local-write.ts";
 import { checkPrefix } from "./object-name.ts";
 import type {
@@ -126,6 +126,7 @@ class LocalStorage implements Storage {
   readonly properties: StorageProperties;
   readonly folders: StorageFolders = {
     has: (name, signal) => this.#hasFolder(name, signal),
+    strangers: (name, signal) => this.#strangers(name, signal),
     make: (name, signal) => this.#makeFolder(name, signal),
   };
   readonly #machine: ThisMachine;
@@ -269,6 +270,16 @@ class LocalStorage implements Storage {
       return await this.#directories.exists(name);
     } catch (error) {
       throw localError(error, `look up the folder ${name}`);
+    }
+  }
+
+  async #strangers(name: string, signal: AbortSignal): Promise<readonly string[]> {
+    checkLocalName(name);
+    signal.throwIfAborted();
+    try {
+      return await strangersIn(this.#directories, name);
+    } catch (error) {
+      throw localError(error, `list the folder ${name}`);
     }
   }
 

@@ -62,6 +62,15 @@ async function namesIn(
   return { files, folders };
 }
 
+/** Names in a folder of what is no regular file. */
+export async function strangersIn(
+  directories: LocalDirectories,
+  directory: string,
+): Promise<readonly string[]> {
+  const entries = await entriesOf(directories, directory);
+  return entries.filter((entry) => !entry.isFile()).map(({ name }) => name);
+}
+
 async function* describeAll(
   directories: LocalDirectories,
   names: readonly string[],

@@ -55,6 +55,8 @@ export interface StorageProperties {
 /** Folders named as the objects in them begin. */
 export interface StorageFolders {
   has(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Names in a folder of what can be no object: links, folders, pipes. Empty where there is no such folder. */
+  strangers(name: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Durable on return; succeeds where it is there. `put` needs no folder to be made. */
   make(name: string, signal: AbortSignal): Promise<void>;
 }

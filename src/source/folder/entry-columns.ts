@@ -19,10 +19,14 @@ export interface EntryColumns {
   readonly wide: BigInt64Array;
   /** Targets of links and first names of files with several, by row. */
   readonly targets: readonly (readonly [row: number, text: string])[];
+  /** Times of change that 64 bits do not hold (1677 to 2262), by row; some file systems do. */
+  readonly farTimes: readonly (readonly [row: number, mtimeNs: bigint])[];
 }
 
 const numbersPerRow = 6;
 const widePerRow = 4;
+const int64Max = 2n ** 63n - 1n;
+const int64Min = -(2n ** 63n);
 
 /** The last is a file that is a further name of an earlier one. */
 const kinds: readonly EntryKind[] = ["file", "directory", "symlink", "file"];
@@ -34,6 +38,7 @@ export class EntryPacker {
   readonly #numbers: Float64Array;
   readonly #wide: BigInt64Array;
   readonly #targets: [number, string][] = [];
+  readonly #farTimes: [number, bigint][] = [];
 
   /** @param entriesMax More may not be pushed */
   constructor(entriesMax: number) {
@@ -59,7 +64,9 @@ export class EntryPacker {
     numbers[at + 5] = entry.hardLinkTo === undefined ? kinds.indexOf(entry.kind) : hardLinkKind;
     const wide = this.#wide;
     const wideAt = row * widePerRow;
-    wide[wideAt] = entry.mtimeNs;
+    const { mtimeNs } = entry;
+    wide[wideAt] = mtimeNs;
+    if (mtimeNs > int64Max || mtimeNs < int64Min) this.#farTimes.push([row, mtimeNs]);
     wide[wideAt + 1] = entry.ctimeNs;
     wide[wideAt + 2] = entry.inode;
     wide[wideAt + 3] = entry.deviceId ?? 0n;
@@ -71,6 +78,7 @@ export class EntryPacker {
       numbers: this.#numbers.slice(0, this.length * numbersPerRow),
       wide: this.#wide.slice(0, this.length * widePerRow),
       targets: this.#targets,
+      farTimes: this.#farTimes,
     };
   }
 }
@@ -95,6 +103,7 @@ export function unpackEntries(columns: EntryColumns, root: string, directory: By
     } else entries.push(bareEntryAt(columns, row, { root, path, kind, target }));
     row++;
   }
+  for (const [far, mtimeNs] of columns.farTimes) entries[far] = { ...entries[far]!, mtimeNs };
   return entries;
 }
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -69,4 +71,36 @@ test("where a storage has no folders, no snapshot means no backup", async () => 
   await removeObjects(repo, "snapshots", [id], signal);
   assert.deepEqual((await loadSnapshots(repo, signal)).snapshots, []);
   await makeSnapshotsFolder(storage, signal);
+});
+
+test("a snapshot that is a link, a folder or a pipe is damaged: it is named, and prune removes nothing", async () => {
+  const makers: readonly ((path: string) => void)[] = [
+    (path) => {
+      renameSync(path, `${path}-elsewhere`);
+      symlinkSync(`${path}-elsewhere`, path);
+    },
+    (path) => {
+      rmSync(path);
+      mkdirSync(path);
+    },
+    (path) => {
+      rmSync(path);
+      execFileSync("mkfifo", [path]);
+    },
+  ];
+  for (const make of makers) {
+    await using storage = await openTemporaryLocalStorage();
+    const repo = await openTestRepository(storage);
+    const id = await storeSample(repo, { "/a": ["a"] });
+    const other = await storeSample(repo, { "/b": ["b"] });
+    const packs = await listObjects(repo, "data", signal);
+    make(join(storage.location, "snapshots", id));
+    await assert.rejects(prune(repo), /snapshots\/.*is no regular file/);
+    assert.deepEqual(await listObjects(repo, "data", signal), packs);
+    const { ok, damages } = await checkRepository(repo, { ...noWait, readData: "none" }, () => 0, signal);
+    assert.deepEqual([ok, damages.map(({ object }) => object)], [false, [`snapshots/${id}`]]);
+    const states = (await listBackups(repo, signal)).map((backup) => [backup.id, backup.state]);
+    assert.equal(new Map(states as [string, string][]).get(id), "damaged");
+    assert.notEqual(new Map(states as [string, string][]).get(other), "damaged");
+  }
 });

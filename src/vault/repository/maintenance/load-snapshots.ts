@@ -4,12 +4,12 @@
  * @module
  */
 
-import { type BackupError, isBackupError } from "../../../domain/error.ts";
+import { BackupError, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId, SnapshotDocument } from "../../../format/restic/model.ts";
 import { parseSnapshot } from "../../../format/restic/snapshot.ts";
 import { boundedMap } from "../../bounded-map.ts";
 import { failureOfFile } from "../input-failure.ts";
-import { listObjects, loadObject } from "../objects.ts";
+import { documentName, isObjectId, listObjects, loadObject } from "../objects.ts";
 import type { Repository } from "../repository.ts";
 import { requireSnapshotsFolder } from "../snapshots-folder.ts";
 
@@ -22,11 +22,16 @@ export interface StoredSnapshot {
   readonly document: SnapshotDocument;
 }
 
+interface DamagedSnapshot {
+  readonly id: ObjectId;
+  readonly error: BackupError;
+}
+
 export interface LoadedSnapshots {
   /** Newest first. */
   readonly snapshots: readonly StoredSnapshot[];
   /** Those that cannot be read: damaged, or on a bad part of the disk. */
-  readonly damaged: readonly { readonly id: ObjectId; readonly error: BackupError }[];
+  readonly damaged: readonly DamagedSnapshot[];
   /** Listed, and not there when they were read: somebody removed them meanwhile. */
   readonly vanished: readonly ObjectId[];
 }
@@ -38,7 +43,7 @@ export interface LoadedSnapshots {
  */
 export async function loadSnapshots(repo: Repository, signal: AbortSignal): Promise<LoadedSnapshots> {
   const snapshots: StoredSnapshot[] = [];
-  const damaged: { id: ObjectId; error: BackupError }[] = [];
+  const damaged = await strangeSnapshots(repo, signal);
   const vanished: ObjectId[] = [];
   const listed = await listObjects(repo, "snapshots", signal);
   if (listed.length === 0) await requireSnapshotsFolder(repo.storage, signal);
@@ -57,6 +62,16 @@ export async function loadSnapshots(repo: Repository, signal: AbortSignal): Prom
   const byTime = (a: StoredSnapshot, b: StoredSnapshot): number =>
     b.document.timeMs - a.document.timeMs || (a.id < b.id ? -1 : 1);
   return { snapshots: snapshots.sort(byTime), damaged, vanished };
+}
+
+/** Names of snapshots that are no files: nobody could read them, and without them their data would count for unused. */
+async function strangeSnapshots({ storage }: Repository, signal: AbortSignal): Promise<DamagedSnapshot[]> {
+  const names = (await storage.folders?.strangers("snapshots", signal)) ?? [];
+  return names.filter(isObjectId).map((id) => {
+    const message = `Cannot read ${documentName("snapshots", id)}: it is no regular file`;
+    const hint = "Put the file itself there; links and folders are not followed.";
+    return { id, error: new BackupError("damaged", message, { hint }) };
+  });
 }
 
 /**

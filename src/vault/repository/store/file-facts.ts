@@ -8,7 +8,7 @@
 import type { BigIntStats } from "node:fs";
 
 /** Words of one file. */
-export const factWords = 9;
+export const factWords = 10;
 
 export interface FileFacts {
   readonly mode: number;
@@ -34,6 +34,8 @@ export function packFacts(target: BigInt64Array, index: number, stats: BigIntSta
   target[at + 6] = stats.dev;
   target[at + 7] = stats.nlink;
   target[at + 8] = stats.size;
+  // A time after 2262 takes more than one word; some file systems hold it.
+  target[at + 9] = stats.mtimeNs >> 64n;
 }
 
 export function unpackFacts(source: BigInt64Array, index: number): FileFacts {
@@ -42,7 +44,7 @@ export function unpackFacts(source: BigInt64Array, index: number): FileFacts {
     mode: Number(source[at]),
     uid: Number(source[at + 1]),
     gid: Number(source[at + 2]),
-    mtimeNs: source[at + 3]!,
+    mtimeNs: (source[at + 9]! << 64n) | BigInt.asUintN(64, source[at + 3]!),
     ctimeNs: source[at + 4]!,
     // Both are unsigned where they come from.
     inode: BigInt.asUintN(64, source[at + 5]!),
