@@ -79,25 +79,25 @@ export class LocalContexts implements ContextProvider {
     return context;
   }
 
-  prepare({ databases, folders }: Source, type: BackupType): void {
+  prepare({ databases, folders }: Source, type: BackupType): AsyncDisposable | undefined {
     if (type !== "storage" && databases.length > 0) {
       this.#capturer ??= preparedCapturer();
       // Whoever takes it is told.
       this.#capturer.catch(() => undefined);
     }
-    if (type === "database") return;
+    if (type === "database") return undefined;
     const large = folders.filter(({ path }) => seemsToHoldMany(path, entriesWorthThread));
     const [folder] = large;
-    if (folder === undefined) return;
+    if (folder === undefined) return undefined;
     prepareWalkThread();
     // Where there are databases, they are captured before anything is walked; and folders in their order.
     const mayBegin = type === "storage" || databases.length === 0;
-    if (folder !== folders[0] || !mayBegin) return;
+    if (folder !== folders[0] || !mayBegin) return undefined;
     const skip = skippedPaths(
       { ownDirectories: this.#ownDirectories },
       databases.map(({ path }) => path),
     );
-    this.#walk.begin(walkOptions(folder, skip));
+    return this.#walk.begin(walkOptions(folder, skip));
   }
 
   async make(

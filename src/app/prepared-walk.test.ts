@@ -26,18 +26,58 @@ function scene(): { readonly path: string; readonly options: WalkOptions } & Dis
   };
 }
 
-test("a prepared walk is given out once, to whoever wants this very walk", async () => {
+/** Some folders tell how many entries there may be: three of these 150 are looked into. */
+function makeLargeFolder(path: string): void {
+  for (let i = 0; i < 150; i++) mkdirSync(join(path, `d${String(i).padStart(3, "0")}`));
+  for (const name of ["d000", "d075", "d149", "d074", "d076"])
+    for (let i = 0; i < 150; i++) writeFileSync(join(path, name, `f${i}`), "");
+  assert.ok(seemsToHoldMany(path, entriesWorthThread));
+}
+
+test("the prepared walk that was begun last is given out once, to whoever wants this very walk", async () => {
   using made = scene();
   const prepared = new PreparedWalk(systemClock);
-  prepared.begin(made.options);
-  // The first one stays.
-  prepared.begin({ ...made.options, excludes: ["a"] });
+  await using _first = prepared.begin({ ...made.options, excludes: ["a"] });
+  await using _second = prepared.begin(made.options);
   assert.equal(prepared.take({ ...made.options, excludes: ["a"] }), undefined);
   await using walk = prepared.take({ ...made.options });
   assert.ok(walk !== undefined);
   assert.equal(prepared.take(made.options), undefined);
   const found = await Array.fromAsync(walk.entries(() => assert.fail(), signal));
   assert.equal(found.flat().length, 2);
+});
+
+test("a prepared walk does not outlive the backup it was begun for, and does not end that of another", async () => {
+  using made = scene();
+  const prepared = new PreparedWalk(systemClock);
+  const first = prepared.begin(made.options);
+  await first[Symbol.asyncDispose]();
+  assert.equal(prepared.take(made.options), undefined);
+  const second = prepared.begin(made.options);
+  const third = prepared.begin(made.options);
+  await second[Symbol.asyncDispose]();
+  await using walk = prepared.take(made.options);
+  assert.ok(walk !== undefined);
+  await third[Symbol.asyncDispose]();
+  assert.equal((await Array.fromAsync(walk.entries(() => assert.fail(), signal))).flat().length, 2);
+});
+
+test("a backup sees what came after an earlier one was cancelled", async () => {
+  using made = scene();
+  makeLargeFolder(made.path);
+  await using manager = createBackupManager({
+    vault: join(made.path, "vault"),
+    state: join(made.path, "state"),
+    sources: [{ name: "app", storage: [made.path] }],
+  });
+  const { backup: before } = await manager.createBackup();
+  const controller = new AbortController();
+  const cancelled = manager.createBackup({ signal: controller.signal });
+  controller.abort();
+  await assert.rejects(cancelled, { name: "AbortError" });
+  writeFileSync(join(made.path, "d000", "new"), "");
+  const { backup } = await manager.createBackup();
+  assert.equal(backup.counts.files, before.counts.files + 1);
 });
 
 test("a prepared walk that was dropped is given to nobody", async () => {
@@ -65,11 +105,7 @@ test("a prepared walk is dropped before an interrupted restore is finished", asy
 
 test("a folder that seems large is backed up as ever, also where the vault is made in it meanwhile", async () => {
   using made = scene();
-  // Some folders tell how many entries there may be: three of these 150 are looked into.
-  for (let i = 0; i < 150; i++) mkdirSync(join(made.path, `d${String(i).padStart(3, "0")}`));
-  for (const name of ["d000", "d075", "d149", "d074", "d076"])
-    for (let i = 0; i < 150; i++) writeFileSync(join(made.path, name, `f${i}`), "");
-  assert.ok(seemsToHoldMany(made.path, entriesWorthThread));
+  makeLargeFolder(made.path);
   const places = { vault: join(made.path, "vault"), state: join(made.path, "state") };
   await using manager = createBackupManager({
     ...places,

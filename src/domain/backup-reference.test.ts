@@ -109,6 +109,12 @@ test("findBackup() takes latest of the configured source, among backups of other
   );
 });
 
+test("findBackup() takes another program's snapshots for none of the configured source's, whatever they are called", () => {
+  const foreign = backup("full_backup_20250101_120000", { source: "wiki", neverRemoved: true });
+  const wiki = { configuredSource: "wiki", preferTrusted: false };
+  assert.equal(findBackup([foreign, ...newestFirst], "latest", wiki), newestFirst[0]);
+});
+
 test("findBackup() lets a configured source without backups narrow nothing", () => {
   const wiki = { configuredSource: "wiki", preferTrusted: false };
   const safety = backup("full_backup_20240105_120000", { source: "wiki", safety: true });

@@ -101,7 +101,10 @@ function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceSco
 
 /** One that has no backups yet narrows nothing: what the vault holds may be from before it was named so. */
 function configuredAmong(backups: readonly Backup[], configured: string | undefined): string | undefined {
-  return backups.some(({ source }) => source === configured) ? configured : undefined;
+  // Another program's may bear that name by chance.
+  const isOurs = ({ source, neverRemoved }: Backup): boolean =>
+    source === configured && neverRemoved !== true;
+  return backups.some(isOurs) ? configured : undefined;
 }
 
 /** The backup one of whose files has this name in the vault, and that file. */

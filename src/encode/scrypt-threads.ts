@@ -66,13 +66,13 @@ function repays(cost: ScryptCost): boolean {
   return process.availableMemory() >= memoryBytes + sparedBytes;
 }
 
-function mixInThread(lanes: Uint8Array, { N, r }: LaneCost): Promise<Uint8Array> {
+async function mixInThread(lanes: Uint8Array, { N, r }: LaneCost): Promise<Uint8Array> {
   // In development this file is TypeScript, when published JavaScript; the worker is its sibling.
   const script = new URL(`./scrypt-worker${extname(import.meta.url)}`, import.meta.url);
   const workerData: LaneWork = { lanes, N, r };
   // Nothing of ours is for it to see. It ends by itself, and its memory with it.
   const worker = new Worker(script, { workerData, env: {}, execArgv: [] });
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
     worker.once("exit", () => reject(new Error("its thread ended")));

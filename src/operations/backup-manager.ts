@@ -71,7 +71,7 @@ export class BackupManager implements AsyncDisposable {
   createBackup(request: requests.BackUpRequest = {}): Promise<requests.BackUpResult> {
     return this.#runner.create(request, verbs.backUp, () => {
       const source = chooseSource(this.#contexts.sources, request.source);
-      this.#contexts.prepare?.(source, chooseType(source, request));
+      return this.#contexts.prepare?.(source, chooseType(source, request));
     });
   }
 
@@ -129,9 +129,10 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createAllBackups(request: requests.BackUpAllRequest = {}): Promise<readonly requests.SourceOutcome[]> {
-    return this.#runner.create(request, verbs.backUpAll, () =>
-      chooseSources(this.#contexts.sources, request.type),
-    );
+    return this.#runner.create(request, verbs.backUpAll, () => {
+      chooseSources(this.#contexts.sources, request.type);
+      return undefined;
+    });
   }
 
   /**

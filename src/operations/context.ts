@@ -71,8 +71,12 @@ export interface ContextProvider extends AsyncDisposable {
    */
   open(access: Access, signal: AbortSignal, warn: (message: string) => void): Promise<OperationContext>;
 
-  /** Starts what a backup of a source is going to need, while the vault is still being opened. */
-  prepare?(source: Source, type: BackupType): void;
+  /**
+   * Starts what a backup of a source is going to need, while the vault is still being opened.
+   *
+   * @returns what is to be disposed of when that backup has ended, however it did
+   */
+  prepare?(source: Source, type: BackupType): AsyncDisposable | undefined;
 
   /**
    * Makes a vault, and the context with it.

@@ -26,14 +26,17 @@ export class OperationRunner {
     this.#observer = observer;
   }
 
-  /** @param check Refuses a request that makes no sense before a vault is made for it. */
+  /**
+   * @param prepare Refuses a request that makes no sense before a vault is made for it. What it gives is
+   *   disposed of at the end
+   */
   async create<R extends RunOptions, T>(
     request: R,
     operation: Operation<R, T>,
-    check: () => unknown,
+    prepare: () => AsyncDisposable | undefined,
   ): Promise<T> {
     checkRequest(request);
-    check();
+    await using _prepared = prepare();
     return await this.run("create", request, operation);
   }
 

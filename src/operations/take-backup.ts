@@ -178,7 +178,8 @@ function startWalk(
   if (folder === undefined) return undefined;
   const declared = job.source.databases.map(({ path }) => path);
   const options = walkOptions(folder, skippedPaths(context, declared));
-  const prepared = context.takeWalk?.(options);
+  // A walk that was begun for another backup may not have seen what a restore is about to replace (I4).
+  const prepared = job.safety ? undefined : context.takeWalk?.(options);
   if (prepared !== undefined || entryCount(parent) < entriesWorthThread) return prepared;
   return new WalkAhead(options, context.clock);
 }

@@ -56,7 +56,7 @@ export interface Vault extends AsyncDisposable {
 
   /**
    * A name for each backup that is there, and maybe for one that is being made: no more than a listing of files.
-   * One that was not there before means that {@link list} may say something new.
+   * One that was not there before means that {@link list} may say something new; each backup that comes brings one.
    */
   listNames(signal: AbortSignal): Promise<ReadonlySet<string>>;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -190,6 +190,20 @@ test("a read-only vault is listed, read and held without a single write", async 
   assert.deepEqual(await vault.clean(signal), { objectsRemoved: 0, locksBroken: 0 });
   await rejectsWith(vault.begin(beginOptions(), signal), "storage-unavailable");
   await rejectsWith(removeOne(vault, backup.id), "storage-unavailable");
+});
+
+test("listNames() has a new name when the metadata of a backup comes, which is last", async () => {
+  await using place = await openLocalPlace();
+  await using vault = await place.open(machine);
+  const { backup } = await backUp(vault, place.folder);
+  const files = await readdir(place.vault, { recursive: true });
+  const metadata = files.find((name) => name.endsWith(`${backup.id}.json`)) ?? assert.fail();
+  const finished = await vault.listNames(signal);
+  await rename(join(place.vault, metadata), join(place.folder, "kept"));
+  const unfinished = await vault.listNames(signal);
+  assert.ok(finished.has(backup.id) && unfinished.size > 0 && !unfinished.has(backup.id));
+  await rename(join(place.folder, "kept"), join(place.vault, metadata));
+  assert.deepEqual(await vault.listNames(signal), finished);
 });
 
 test("begin() refuses what no metadata could say, before anything is written", async () => {

@@ -123,7 +123,11 @@ class ArchiveVault implements Vault {
   }
 
   async listNames(signal: AbortSignal): Promise<ReadonlySet<string>> {
-    return new Set((await listGroups(this.#storage, signal)).keys());
+    const groups = (await listGroups(this.#storage, signal)).values();
+    // Its metadata comes last, and makes it a backup: until then it goes by another name.
+    return new Set(
+      Array.from(groups, ({ id, metadata }) => (metadata === undefined ? `${id} unfinished` : id)),
+    );
   }
 
   async open(id: string, signal: AbortSignal): Promise<BackupReader> {
