@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   copyFileSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -12,15 +11,16 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 /** Installs as npm would, when the file `go` is there; notes that it was called. */
 const npm = `#!/bin/sh
 echo called >>calls
-mkdir node_modules || exit 1
+rm -rf node_modules/* && mkdir -p node_modules || exit 1
 while [ ! -e go ]; do sleep 0.05; done
 mkdir -p node_modules/node/bin
 printf '#!/bin/sh\\necho started\\n' >node_modules/node/bin/node
@@ -29,7 +29,6 @@ chmod +x node_modules/node/bin/node
 
 interface Checkout extends Disposable {
   readonly home: string;
-  readonly lock: string;
   start(): ChildProcess;
 }
 
@@ -46,14 +45,9 @@ function freshCheckout(): Checkout {
   const env = { PATH: `${join(home, "bin")}:${process.env["PATH"] ?? ""}` };
   return {
     home,
-    lock: join(home, ".vertex-backup-installing"),
     start: () => spawn(join(home, "vertex-backup"), ["list"], { env, stdio: ["ignore", "pipe", "pipe"] }),
     [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
   };
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 async function startedBy(child: ChildProcess): Promise<readonly unknown[]> {
@@ -73,7 +67,7 @@ async function says(child: ChildProcess, words: string): Promise<void> {
 
 test("two first starts at once install once: the second waits and says so", async () => {
   using checkout = freshCheckout();
-  const { home, lock } = checkout;
+  const { home } = checkout;
   const first = checkout.start();
   const firstDone = startedBy(first);
   await says(first, "Installing");
@@ -86,22 +80,34 @@ test("two first starts at once install once: the second waits and says so", asyn
     ["started\n", 0],
   ]);
   assert.equal(readFileSync(join(home, "calls"), "utf8"), "called\n");
-  assert.ok(!isThere(lock));
 });
 
-test("a start takes the lock of one that was killed while it installed", async () => {
+test("a start installs where an earlier one was killed, once the npm that it left behind has ended", async () => {
   using checkout = freshCheckout();
-  const gone = spawnSync(process.execPath, ["-e", ""]).pid;
-  symlinkSync(`${gone}.${hostname()}`, checkout.lock);
-  writeFileSync(join(checkout.home, "go"), "");
+  const { home } = checkout;
+  const first = checkout.start();
+  await says(first, "Installing");
+  while (!existsSync(join(home, "calls"))) await setTimeout(10);
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  const second = checkout.start();
+  const secondDone = startedBy(second);
+  await says(second, "Waiting for another start");
+  writeFileSync(join(home, "go"), "");
+  assert.deepEqual(await secondDone, ["started\n", 0]);
+  assert.equal(
+    readFileSync(join(home, "calls"), "utf8"),
+    "called\ncalled\n",
+    "what the first left is not trusted",
+  );
+});
+
+test("a start whose installation fails leaves nothing that a later one takes for done", async () => {
+  using checkout = freshCheckout();
+  const { home } = checkout;
+  writeFileSync(join(home, "go"), "");
+  writeFileSync(join(home, "node_modules"), "in npm's way");
+  assert.deepEqual(await startedBy(checkout.start()), ["", 1]);
+  rmSync(join(home, "node_modules"));
   assert.deepEqual(await startedBy(checkout.start()), ["started\n", 0]);
-  assert.ok(!isThere(checkout.lock));
-});
-
-test("a start whose installation fails leaves no lock, and no later one takes it for done", async () => {
-  using checkout = freshCheckout();
-  mkdirSync(join(checkout.home, "node_modules"));
-  const [output, code] = await startedBy(checkout.start());
-  assert.deepEqual([output, code, isThere(checkout.lock)], ["", 1, false]);
-  assert.ok(!existsSync(join(checkout.home, "node_modules/.vertex-backup-installed")));
 });
