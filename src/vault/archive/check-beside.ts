@@ -6,17 +6,15 @@
  * @module
  */
 
-import { type BackupError, isBackupError } from "../../domain/error.ts";
+import { isBackupError } from "../../domain/error.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { boundedMap } from "../bounded-map.ts";
+import { isInputFailure } from "../unreadable-file.ts";
 import type { Damage } from "../vault.ts";
 import { findDamagedPieces } from "./reserve.ts";
 import { lacksMarker, markerName, markerRemedy } from "./vault-marker.ts";
 import { checkRecord, listRecordNames } from "./vault-records.ts";
 import type { RecordName } from "../recorded-facts.ts";
-
-/** What the kernel says of a bad sector, and of a checksum of the file system's own that does not fit. */
-const inputFailures: readonly unknown[] = ["EIO", "EBADMSG", "EUCLEAN"];
 
 /** What is wrong beside the backups. A record that is gone is not missed: nothing says that it was there. */
 export async function checkBeside(storage: Storage, signal: AbortSignal): Promise<readonly Damage[]> {
@@ -45,10 +43,6 @@ async function checkRecords(storage: Storage, signal: AbortSignal): Promise<read
   };
   await boundedMap(await listRecordNames(storage, signal), checkOne, signal);
   return damages.sort((a, b) => (a.object < b.object ? -1 : 1));
-}
-
-function isInputFailure(error: unknown): error is BackupError {
-  return isBackupError(error, "storage-unavailable") && inputFailures.includes(error.details["code"]);
 }
 
 /** What its name still says, and how the record is mended. */

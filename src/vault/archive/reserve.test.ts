@@ -5,6 +5,7 @@ import { MemoryStorage } from "../../storage/memory-storage.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { openTestVault } from "../../testing/archive-vault-places.ts";
 import { sweepRemove } from "../../testing/archive-vault-sweep.ts";
+import { withBadSector } from "../../testing/bad-sector.ts";
 import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { fullStorage } from "../../testing/full-storage.ts";
 import { beginOptions, noWait, signal, TestMachine } from "../../testing/vault-probe.ts";
@@ -52,6 +53,23 @@ test("a vault is made with a reserve, which locks and pins may take where nothin
   const pinned = (await names(storage)).filter((name) => name.startsWith(".vertex/records/pinned+"));
   assert.equal(pinned.length, 1);
   assert.deepEqual(await names(storage), [...pinned, ...reserveNames.slice(1), ".vertex/vault.json"]);
+});
+
+test("checkBeside() names a piece that the disk cannot read, and goes on", async () => {
+  const storage = await makeVault();
+  const [first = "", second = ""] = reserveNames;
+  await storage.remove([second], signal);
+  await storage.put(second, Buffer.alloc(pieceBytes), signal);
+  const bad = withBadSector(storage, { name: first, at: 4096 });
+  const vault = await openTestVault(bad, new TestMachine().process(1), false);
+  const found = (await vault.checkBeside?.(signal)) ?? [];
+  assert.deepEqual(
+    found.map(({ object, message }) => [object, /EIO|checksum/.exec(message)?.[0]]),
+    [
+      [first, "EIO"],
+      [second, "checksum"],
+    ],
+  );
 });
 
 test("a backup and what runs note of themselves never take the reserve", async () => {

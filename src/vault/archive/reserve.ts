@@ -13,6 +13,7 @@ import { hash, randomBytes } from "node:crypto";
 import { isBackupError } from "../../domain/error.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { isInputFailure } from "../unreadable-file.ts";
 import type { Damage } from "../vault.ts";
 
 /** The objects that take the space. */
@@ -44,8 +45,8 @@ export async function findDamagedPieces(storage: Storage, signal: AbortSignal): 
   for await (const { name } of storage.list(reserveFolder, signal)) {
     signal.throwIfAborted();
     const flaw = await flawOf(storage, name, signal);
-    if (flaw !== "")
-      damages.push({ object: name, message: `${flaw}; delete it, and the next create makes it anew` });
+    const remedy = reserveNames.includes(name) ? "delete it, and the next create makes it anew" : "delete it";
+    if (flaw !== "") damages.push({ object: name, message: `${flaw}; ${remedy}` });
   }
   return damages;
 }
@@ -62,7 +63,7 @@ async function flawOf(storage: Storage, name: string, signal: AbortSignal): Prom
   } catch (error) {
     // Given up meanwhile for something that matters more.
     if (isBackupError(error, "not-found")) return "";
-    if (isBackupError(error, "damaged")) return error.message;
+    if (isBackupError(error, "damaged") || isInputFailure(error)) return error.message;
     throw error;
   }
 }

@@ -7,15 +7,8 @@
 
 import { type BackupError, isBackupError } from "../../domain/error.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { isInputFailure } from "../unreadable-file.ts";
 import { configName } from "./objects.ts";
-
-/** What the kernel says of a bad sector, and of a checksum of the file system's own that does not fit. */
-const inputFailures: readonly unknown[] = ["EIO", "EBADMSG", "EUCLEAN"];
-
-/** Whether the disk failed to read: nothing says that the bytes are wrong, and others may be readable. */
-export function isInputFailure(error: unknown): error is BackupError {
-  return isBackupError(error, "storage-unavailable") && inputFailures.includes(error.details["code"]);
-}
 
 /** Asks for a byte of the file without which nothing can be read. @throws {BackupError} as the storage */
 export async function requireAnswer(storage: Pick<Storage, "get">, signal: AbortSignal): Promise<void> {

@@ -10,8 +10,9 @@ import { scanIndex } from "../../format/restic/index-scan.ts";
 import type { IndexedPack, ObjectId } from "../../format/restic/model.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { boundedMap } from "../bounded-map.ts";
+import { isInputFailure } from "../unreadable-file.ts";
 import { BlobIndex } from "./blob-index.ts";
-import { failureOfFile, isInputFailure } from "./input-failure.ts";
+import { failureOfFile } from "./input-failure.ts";
 import { type ListedObject, listObjects, loadObject } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 

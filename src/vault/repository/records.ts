@@ -15,8 +15,8 @@ import type { MasterKey } from "../../format/restic/model.ts";
 import { readAll } from "../../storage/read-all.ts";
 import { boundedMap } from "../bounded-map.ts";
 import { chooseRecords, type RecordName } from "../recorded-facts.ts";
+import { isInputFailure } from "../unreadable-file.ts";
 import type { RecordFilter, RecordKind, VaultRecord, VaultRecords } from "../vault.ts";
-import { isInputFailure } from "./input-failure.ts";
 import { isObjectId } from "./objects.ts";
 import type { Repository } from "./repository.ts";
 

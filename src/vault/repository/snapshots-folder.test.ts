@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -103,4 +103,25 @@ test("a snapshot that is a link, a folder or a pipe is damaged: it is named, and
     assert.equal(new Map(states as [string, string][]).get(id), "damaged");
     assert.notEqual(new Map(states as [string, string][]).get(other), "damaged");
   }
+});
+
+test("repairBackups() leaves a snapshot that is a link where it is: its file may be whole elsewhere", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  const repo = await openTestRepository(storage);
+  const id = await storeSample(repo, { "/a": ["a"] });
+  const path = join(storage.location, "snapshots", id);
+  renameSync(path, `${path}-elsewhere`);
+  symlinkSync(`${path}-elsewhere`, path);
+  const maintenance = repositoryMaintenance(repo, new RepositoryKeyRing(repo));
+  const confirm = (): Promise<boolean> => Promise.resolve(true);
+  const report = await maintenance.repairBackups(
+    { ...noWait, dryRun: false, forgotten: [id], confirm },
+    signal,
+  );
+  assert.deepEqual([report.hopeless, report.forgotten], [[], []]);
+  assert.deepEqual(
+    report.lost.map(({ object }) => object),
+    [`snapshots/${id}`],
+  );
+  assert.ok(lstatSync(path).isSymbolicLink());
 });

@@ -25,6 +25,8 @@ export interface StoredSnapshot {
 interface DamagedSnapshot {
   readonly id: ObjectId;
   readonly error: BackupError;
+  /** It is no file of ours to remove: whoever put it there has the snapshot somewhere. */
+  readonly isStranger?: true;
 }
 
 export interface LoadedSnapshots {
@@ -70,7 +72,7 @@ async function strangeSnapshots({ storage }: Repository, signal: AbortSignal): P
   return names.filter(isObjectId).map((id) => {
     const message = `Cannot read ${documentName("snapshots", id)}: it is no regular file`;
     const hint = "Put the file itself there; links and folders are not followed.";
-    return { id, error: new BackupError("damaged", message, { hint }) };
+    return { id, error: new BackupError("damaged", message, { hint }), isStranger: true };
   });
 }
 

@@ -8,12 +8,12 @@
 import { BackupError } from "../../../domain/error.ts";
 import { Permits } from "../../../encode/permits.ts";
 import type { BlobType, ObjectId } from "../../../format/restic/model.ts";
+import { isInputFailure } from "../../unreadable-file.ts";
 import { packName } from "../objects.ts";
 import type { BlobLookup, BlobPlace, Repository } from "../repository.ts";
 import { type PackRange, planRanges, type WantedBlob } from "./blob-ranges.ts";
 import type { BlobThreads } from "./blob-threads.ts";
 import { type BlobToDecode, type DecodeFailure, plainLengthOf } from "./decode-blobs.ts";
-import { isInputFailure } from "../input-failure.ts";
 import { readFailure } from "./read-failure.ts";
 import { SharedMemory } from "./shared-memory.ts";
 

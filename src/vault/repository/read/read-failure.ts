@@ -7,7 +7,8 @@
 
 import { isBackupError } from "../../../domain/error.ts";
 import type { Storage } from "../../../storage/storage.ts";
-import { isInputFailure, requireAnswer } from "../input-failure.ts";
+import { isInputFailure } from "../../unreadable-file.ts";
+import { requireAnswer } from "../input-failure.ts";
 import { stateOf } from "./decode-blobs.ts";
 
 /** A clause on why these bytes cannot be had. @throws the error itself where it is about more than them */

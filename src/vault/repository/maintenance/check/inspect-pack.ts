@@ -8,10 +8,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { isBackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, PackedBlob } from "../../../../format/restic/model.ts";
+import { isInputFailure } from "../../../unreadable-file.ts";
 import { packName } from "../../objects.ts";
 import type { BlobThreads } from "../../read/blob-threads.ts";
 import { stateOf } from "../../read/decode-blobs.ts";
-import { isInputFailure } from "../../input-failure.ts";
 import { readFailure } from "../../read/read-failure.ts";
 import type { Repository } from "../../repository.ts";
 import { headerTailBytesMax, parseTail } from "../pack-header.ts";

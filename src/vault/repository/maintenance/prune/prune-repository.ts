@@ -10,7 +10,7 @@ import { BackupError } from "../../../../domain/error.ts";
 import type { IndexedPack, ObjectId, TreeNode } from "../../../../format/restic/model.ts";
 import type { PruneOptions, PruneReport } from "../../../maintenance.ts";
 import type { RecordName } from "../../../recorded-facts.ts";
-import { isInputFailure } from "../../input-failure.ts";
+import { isInputFailure } from "../../../unreadable-file.ts";
 import { type LoadedIndex, loadIndex, requireWholeIndex } from "../../load-index.ts";
 import type { RepositoryLock } from "../../locks/repository-lock.ts";
 import { listObjects } from "../../objects.ts";

@@ -179,7 +179,8 @@ class BackupRepair {
     signal: AbortSignal,
   ): Promise<Rewritten> {
     const { isAffected, snapshots } = losses;
-    const hopeless: ObjectId[] = this.#loaded.damaged.map(({ id }) => id);
+    const gone = this.#loaded.damaged.filter(({ isStranger }) => isStranger !== true);
+    const hopeless: ObjectId[] = gone.map(({ id }) => id);
     const rewriter = new TreeRewriter({ source: this.#source, judge: this.#judge, isAffected, writer });
     const replacements: Replacement[] = [];
     for (const snapshot of snapshots) {
