@@ -16,7 +16,7 @@ import { join } from "node:path";
 /** Kernels by the folder of the layer that uses them. */
 const kernels = {
   "src/format/restic/generated": ["poly1305", "chunker"],
-  "src/encode/generated": ["deflate", "scrypt"],
+  "src/encode/generated": ["deflate"],
 };
 // No allocator and no messages: the kernels own fixed areas and cannot fail.
 const smallest = ["-O3", "--noAssert", "--runtime", "stub", "--use", "abort="];

@@ -16,8 +16,4 @@ const real = crypto.scrypt;
 crypto.scrypt = ((password, salt, length, options, done) => {
   real(password, salt, length, { ...options, ...cheapCost }, done);
 }) as typeof crypto.scrypt;
-// The faster one cannot begin without it, and leaves the work to the one above.
-crypto.pbkdf2Sync = () => {
-  throw new Error("keys are cheap in this process");
-};
 syncBuiltinESMExports();

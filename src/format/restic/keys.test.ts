@@ -3,14 +3,7 @@ import { scryptSync } from "node:crypto";
 import { test } from "node:test";
 import { isBackupError } from "../../domain/error.ts";
 import { newMasterKey, sealBox } from "./crypto-box.ts";
-import {
-  chooseCost,
-  encodeKeyFile,
-  type FastScrypt,
-  openKeyFile,
-  parseKeyFile,
-  sealKeyFile,
-} from "./keys.ts";
+import { chooseCost, encodeKeyFile, openKeyFile, parseKeyFile, sealKeyFile } from "./keys.ts";
 
 const owner = { created: "2026-11-23T09:12:16.081307484Z", username: "root", hostname: "vm" };
 const cheap = { N: 1024, r: 8, p: 1 };
@@ -76,27 +69,6 @@ test("chooseCost() asks more of a fast machine, and never less than the floor or
     assert.ok(65_536 * chooseCost(passMs).p >= 32_768 * restic, `at ${passMs} ms`);
   }
   assert.deepEqual(chooseCost(0), { N: 65_536, r: 8, p: 32 });
-});
-
-test("openKeyFile() asks a faster scrypt first, and derives the key itself where that cannot help", async () => {
-  const master = newMasterKey();
-  const file = await sealKeyFile(master, "geheim", owner, cheap);
-  const asked: unknown[] = [];
-  const open = async (password: string, fast: FastScrypt): Promise<string | undefined> => {
-    const key = await openKeyFile(file, password, fast);
-    return key && Buffer.from(key.encrypt).toString("hex");
-  };
-  const secret = Buffer.from(master.encrypt).toString("hex");
-  const cannot: FastScrypt = (_, salt, cost) => {
-    asked.push([salt, cost]);
-    return Promise.resolve(undefined);
-  };
-  assert.equal(await open("geheim", cannot), secret);
-  assert.deepEqual(asked, [[file.salt, cheap]]);
-  const fast: FastScrypt = (_, salt, cost, keyBytes) =>
-    Promise.resolve(scryptSync("geheim", salt, keyBytes, cost));
-  assert.equal(await open("something else", fast), secret, "its answer is taken");
-  assert.equal(await open("something else", cannot), undefined);
 });
 
 test("openKeyFile() refuses costs that no program chooses, before it spends them", async () => {

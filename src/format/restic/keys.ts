@@ -18,17 +18,6 @@ export interface ScryptCost {
   readonly p: number;
 }
 
-/**
- * A faster scrypt than that of `node:crypto`, which is asked first. Undefined where it cannot help; the
- * password is UTF-8, and the cost bounded.
- */
-export type FastScrypt = (
-  password: Uint8Array,
-  salt: Uint8Array,
-  cost: ScryptCost,
-  keyBytes: number,
-) => Promise<Uint8Array | undefined>;
-
 /** Who adds a key, for the list of keys. */
 export interface KeyOwner {
   /** RFC 3339. */
@@ -103,12 +92,8 @@ export function encodeKeyFile(key: KeyDocument): Buffer {
  *
  * @throws BackupError `unsafe` where opening would take more memory or time than any honest key does.
  */
-export async function openKeyFile(
-  key: KeyDocument,
-  password: string,
-  fast?: FastScrypt,
-): Promise<MasterKey | undefined> {
-  const userKey = await deriveKey(password, key.salt, key, fast);
+export async function openKeyFile(key: KeyDocument, password: string): Promise<MasterKey | undefined> {
+  const userKey = await deriveKey(password, key.salt, key);
   let plain: Buffer;
   try {
     plain = openBox(userKey, key.data);
@@ -148,12 +133,8 @@ export function chooseCost(passMs: number): ScryptCost {
   return { N: chosenN, r: chosenR, p };
 }
 
-async function deriveKey(
-  password: string,
-  salt: Uint8Array,
-  { N, r, p }: ScryptCost,
-  fast?: FastScrypt,
-): Promise<MasterKey> {
+async function deriveKey(password: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
+  const { N, r, p } = cost;
   const memoryBytes = 128 * r * (N + p);
   if (memoryBytes > maxScryptMemoryBytes || N * r * p > maxScryptWork) {
     throw new BackupError(
@@ -166,21 +147,15 @@ async function deriveKey(
   }
   const isPowerOfTwo = N > 1 && Number.isInteger(Math.log2(N));
   if (!isPowerOfTwo || r < 1 || p < 1) throw damagedKeyFile(`scrypt cannot run with N ${N}, r ${r}, p ${p}`);
-  const secret = Buffer.from(password, "utf8");
-  const cost = { N, r, p };
-  const derived = (await fast?.(secret, salt, cost, derivedBytes)) ?? (await nodeScrypt(secret, salt, cost));
-  return masterKeyFromBytes(derived);
-}
-
-function nodeScrypt(secret: Uint8Array, salt: Uint8Array, { N, r, p }: ScryptCost): Promise<Buffer> {
   // Some slack over the formula: the library counts its own small buffers too.
-  const options = { N, r, p, maxmem: 128 * r * (N + p) + 1024 * 1024 };
-  return new Promise((resolve, reject) => {
-    scrypt(secret, salt, derivedBytes, options, (error, bytes) => {
+  const options = { N, r, p, maxmem: memoryBytes + 1024 * 1024 };
+  const derived = await new Promise<Buffer>((resolve, reject) => {
+    scrypt(Buffer.from(password, "utf8"), salt, derivedBytes, options, (error, bytes) => {
       if (error === null) resolve(bytes);
       else reject(error);
     });
   });
+  return masterKeyFromBytes(derived);
 }
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {

@@ -6,7 +6,6 @@
 
 import { hash } from "node:crypto";
 import { BackupError, isBackupError } from "../../domain/error.ts";
-import { scryptInThreads } from "../../encode/scrypt-threads.ts";
 import {
   encodeKeyFile,
   openKeyFile,
@@ -93,7 +92,7 @@ export async function findKey(
 
 async function tryKey(document: KeyDocument, password: string): Promise<MasterKey | undefined> {
   try {
-    return await openKeyFile(document, password, scryptInThreads);
+    return await openKeyFile(document, password);
   } catch (error) {
     // One file with impossible numbers does not keep the others from opening.
     if (isBackupError(error, "damaged", "unsafe", "unsupported")) return undefined;
