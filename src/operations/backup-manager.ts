@@ -129,10 +129,8 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   createAllBackups(request: requests.BackUpAllRequest = {}): Promise<readonly requests.SourceOutcome[]> {
-    return this.#runner.create(request, verbs.backUpAll, () => {
-      chooseSources(this.#contexts.sources, request.type);
-      return undefined;
-    });
+    const check = (): undefined => void chooseSources(this.#contexts.sources, request.type);
+    return this.#runner.create(request, verbs.backUpAll, check);
   }
 
   /**

@@ -24,22 +24,24 @@ async function nameOf(storage: Storage): Promise<string> {
   return names[0] ?? "";
 }
 
-test("a record's text is nowhere to be read without the key", async () => {
-  const storage = new MemoryStorage();
-  const records = new RepositoryRecords(await openTestRepository(storage));
-  await records.add(pin, signal);
-  const bytes = await readAll(storage, await nameOf(storage), 10_000, signal);
-  assert.ok(!bytes.includes("audit") && !bytes.includes("probe"));
-  assert.deepEqual(await records.list(signal), [{ ...pin, id: await nameOf(storage) }]);
-});
-
-test("a record whose name was made without the key is not believed", async () => {
+/** A repository with one record: its name, and what is stored under it. */
+async function openPinned() {
   const storage = new MemoryStorage();
   const repo = await openTestRepository(storage);
   const records = new RepositoryRecords(repo);
   await records.add(pin, signal);
   const name = await nameOf(storage);
-  const bytes = await readAll(storage, name, 10_000, signal);
+  return { storage, repo, records, name, bytes: await readAll(storage, name, 10_000, signal) };
+}
+
+test("a record's text is nowhere to be read without the key", async () => {
+  const { records, name, bytes } = await openPinned();
+  assert.ok(!bytes.includes("audit") && !bytes.includes("probe"));
+  assert.deepEqual(await records.list(signal), [{ ...pin, id: name }]);
+});
+
+test("a record whose name was made without the key is not believed", async () => {
+  const { storage, repo, name, bytes, records } = await openPinned();
   const forged = [
     name.replace("pinned", "confirmed"),
     name.replace(backupId, "cd".repeat(32)),
@@ -52,11 +54,7 @@ test("a record whose name was made without the key is not believed", async () =>
 });
 
 test("a record that is damaged, or holds another's text, still says what its name says", async () => {
-  const storage = new MemoryStorage();
-  const records = new RepositoryRecords(await openTestRepository(storage));
-  await records.add(pin, signal);
-  const name = await nameOf(storage);
-  const bytes = await readAll(storage, name, 10_000, signal);
+  const { storage, records, name, bytes } = await openPinned();
   await storage.remove([name], signal);
   await records.add({ ...pin, kind: "confirmed", message: "fine" }, signal);
   const other = await nameOf(storage);
@@ -77,12 +75,7 @@ test("add() refuses ids and times that no record can have", async () => {
 });
 
 test("repairRecords() writes a record anew of which any byte was changed, and keeps what its name says", async () => {
-  const storage = new MemoryStorage();
-  const repo = await openTestRepository(storage);
-  const records = new RepositoryRecords(repo);
-  await records.add(pin, signal);
-  const name = await nameOf(storage);
-  const bytes = await readAll(storage, name, 10_000, signal);
+  const { storage, repo, name, bytes, records } = await openPinned();
   assert.deepEqual(await findDamagedRecords(repo, signal), []);
   for (const at of bytes.keys()) {
     const flipped = Buffer.from(bytes);
