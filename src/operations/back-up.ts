@@ -64,6 +64,8 @@ export async function backUpAll(
   const { chosen, leftOut } = chooseSources(context.sources, request.type);
   for (const { name } of leftOut)
     request.observer.warning(`${name} is left out: it has no ${lackingFor(request.type)}`);
+  // A walk that waits was begun for a backup that was asked for before.
+  await context.dropWalk?.();
   const progress = new SummedProgress(request.observer);
   const outcomes = await mapBounded(chosen, sourcesAtOnce, async ({ name: source }) => {
     request.signal.throwIfAborted();

@@ -118,7 +118,7 @@ test("repairBackups() leaves a snapshot that is a link where it is: its file may
     { ...noWait, dryRun: false, forgotten: [id], confirm },
     signal,
   );
-  assert.deepEqual([report.hopeless, report.forgotten], [[], []]);
+  assert.deepEqual([report.hopeless, report.forgotten], [[id], []]);
   assert.deepEqual(
     report.lost.map(({ object }) => object),
     [`snapshots/${id}`],

@@ -147,7 +147,8 @@ class BackupRepair {
 
   #forgottenOf(hopeless: readonly ObjectId[]): readonly ObjectId[] {
     const allowed = new Set(this.#options.forgotten ?? []);
-    return hopeless.filter((id) => allowed.has(this.#idOf(id)));
+    const strangers = new Set(this.#loaded.damaged.filter((one) => one.isStranger).map(({ id }) => id));
+    return hopeless.filter((id) => allowed.has(this.#idOf(id)) && !strangers.has(id));
   }
 
   async #packsToRemove(signal: AbortSignal): Promise<readonly ObjectId[]> {
@@ -179,8 +180,7 @@ class BackupRepair {
     signal: AbortSignal,
   ): Promise<Rewritten> {
     const { isAffected, snapshots } = losses;
-    const gone = this.#loaded.damaged.filter(({ isStranger }) => isStranger !== true);
-    const hopeless: ObjectId[] = gone.map(({ id }) => id);
+    const hopeless: ObjectId[] = this.#loaded.damaged.map(({ id }) => id);
     const rewriter = new TreeRewriter({ source: this.#source, judge: this.#judge, isAffected, writer });
     const replacements: Replacement[] = [];
     for (const snapshot of snapshots) {
