@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
 import { AppFolder } from "../../../test/torture/app-folder.ts";
 import { byteStringFromText } from "../../domain/byte-string.ts";
+import type { CaptureMethod } from "./capture.ts";
 import { type DatabaseCapturer, openDatabaseCapturer } from "./database-capturer.ts";
 
 const signal = new AbortController().signal;
@@ -16,7 +17,11 @@ interface Captured {
 }
 
 /** Captures, and asserts that each byte was what it stayed when it was told to be steady. */
-async function capture(capturer: DatabaseCapturer, folder: AppFolder): Promise<Captured> {
+async function capture(
+  capturer: DatabaseCapturer,
+  folder: AppFolder,
+  method: CaptureMethod = "pinned-read",
+): Promise<Captured> {
   const imagePath = join(folder.scratch, "image.db");
   const path = byteStringFromText(folder.path());
   const request = { path, imagePath, trust: "declared", check: "quick_check", busyTimeoutMs: 0 } as const;
@@ -31,7 +36,7 @@ async function capture(capturer: DatabaseCapturer, folder: AppFolder): Promise<C
   };
   const outcome = await capturer.capture(request, () => undefined, signal, listener);
   assert.ok(outcome.outcome === "captured" && outcome.image.check.ok);
-  assert.equal(outcome.image.method, "pinned-read");
+  assert.equal(outcome.image.method, method);
   const image = readFileSync(imagePath);
   assert.ok(image.subarray(0, early.length).equals(early));
   return { image, steady };
@@ -126,3 +131,19 @@ test("an image is told to be steady while it is made, in order, and never beyond
   assert.equal(statSync(join(folder.scratch, "image.db")).size, image.length);
   app.close();
 });
+
+for (const mode of ["wal", "delete"] as const) {
+  test(`the image of a database that nobody has open is to the byte its file, in rollback mode, whatever the mode: ${mode}`, async () => {
+    using folder = new AppFolder();
+    const app = folder.open(mode);
+    fill(app, 30);
+    app.close();
+    await using capturer = await openDatabaseCapturer();
+    const method = mode === "wal" ? "scratch-copy" : "one-step";
+    const { image, steady } = await capture(capturer, folder, method);
+    const file = readFileSync(folder.path());
+    file.set([1, 1], 18);
+    assert.ok(image.equals(file));
+    if (mode === "wal") assert.ok(steady.length >= 3);
+  });
+}

@@ -10,7 +10,9 @@ import { captureScratch } from "./capture-scratch.ts";
 test("captureScratch() gives a copy up as soon as the app has written, and does not make the rest of it in vain", async () => {
   using folder = new AppFolder();
   const sizeBytes = 8 * 1024 * 1024;
-  writeFileSync(folder.path(), Buffer.alloc(sizeBytes, 1));
+  const content = Buffer.alloc(sizeBytes, 1);
+  content.write("SQLite format 3\0");
+  writeFileSync(folder.path(), content);
   const path = byteStringFromText(folder.path());
   const imagePath = join(folder.scratch, "image.db");
   let [seconds, copied] = [0, 0];

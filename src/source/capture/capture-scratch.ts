@@ -7,22 +7,26 @@
  * @module
  */
 
+import { type BigIntStats, closeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { byteStringFromText } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { isSqliteHeader, parseDatabaseHeader } from "../../format/sqlite/header.ts";
 import { hasJournalMagic, journalTailBytes, namesSuperJournal } from "../../format/sqlite/journal.ts";
 import { firstFrameIsValid, walFrameHeaderBytes, walHeaderBytes } from "../../format/sqlite/wal.ts";
+import type { CaptureMethod } from "./capture.ts";
 import { type Attempt, again, type CaptureContext } from "./capture-attempt.ts";
 import {
   copyFileTo,
   lastChangeMs,
   lookAt,
+  openForReading,
   readEnd,
   readStart,
   sameFiles,
   sidecarPath,
 } from "./capture-files.ts";
+import { copyMerged } from "./capture-merged.ts";
 import { isMostlyHoles } from "./capture-plan.ts";
 import { recoverCopy } from "./capture-recovery.ts";
 
@@ -49,16 +53,49 @@ export async function captureScratch(context: CaptureContext): Promise<Attempt> 
   if (context.request.trust === "found" && isMostlyHoles(files)) {
     return { result: "refused", reason: "not-a-database", message: "Consists of holes, not of pages" };
   }
+  const isAlone = sizeOf(files.journal) + sizeOf(files.wal) === 0;
+  return isAlone ? await copyAlone(context) : await copyAll(context);
+}
+
+/** With nothing beside it the file is the database as it is: others may read the image while it is made. */
+async function copyAlone(context: CaptureContext): Promise<Attempt> {
+  const start = readStart(context.path);
+  if (!isSqliteHeader(start)) return { result: "damaged", message: "file is not a database" };
+  const refusal = await whileUnchanged(context, async (look) => {
+    const report = (done: number, total: number): void => {
+      context.report(done, total);
+      look();
+    };
+    const source = openForReading(context.path);
+    try {
+      return await copyMerged({ ...context, report }, source, undefined);
+    } finally {
+      closeSync(source);
+    }
+  });
+  return refusal ?? made("scratch-copy", parseDatabaseHeader(start)?.isWal === true, []);
+}
+
+async function copyAll(context: CaptureContext): Promise<Attempt> {
+  const copied = await whileUnchanged(context, (look) => copyFiles(context, look));
+  if (copied === "unsafe") return superJournalRefusal;
+  return "result" in copied ? copied : recover(context, copied);
+}
+
+/** Runs `copy`, whose answer counts only if the files are the same afterwards; `look` throws once they are not. */
+async function whileUnchanged<T>(
+  context: CaptureContext,
+  copy: (look: () => void) => Promise<T>,
+): Promise<T | Attempt> {
   const watch = new ChangeWatch(context);
-  let copied: CopiedSidecars | "unsafe";
+  let copied: T;
   try {
-    copied = await copyFiles(context, watch);
+    copied = await copy(() => watch.look());
   } catch (error) {
     if (watch.changed) return again("it changed while it was copied");
     throw error;
   }
-  if (!sameFiles(files, lookAt(context.path))) return again("it changed while it was copied");
-  return copied === "unsafe" ? superJournalRefusal : recover(context, copied);
+  return sameFiles(context.files, lookAt(context.path)) ? copied : again("it changed while it was copied");
 }
 
 const superJournalRefusal: Attempt = {
@@ -88,19 +125,19 @@ class ChangeWatch {
   }
 }
 
-async function copyFiles(context: CaptureContext, watch: ChangeWatch): Promise<CopiedSidecars | "unsafe"> {
+async function copyFiles(context: CaptureContext, look: () => void): Promise<CopiedSidecars | "unsafe"> {
   const { imagePath } = context.request;
   const { database, journal, wal } = context.files;
-  const total = Number((database?.size ?? 0n) + (wal?.size ?? 0n) + (journal?.size ?? 0n));
+  const total = sizeOf(database) + sizeOf(wal) + sizeOf(journal);
   let before = 0;
   const report = (done: number): void => {
     context.report(Math.min(before + done, total), total);
-    watch.look();
+    look();
   };
   const copied = await copyFileTo(context.path, imagePath, report);
   before += copied;
   let hotJournal = false;
-  if ((journal?.size ?? 0n) > 0n) {
+  if (sizeOf(journal) > 0) {
     const copyPath = `${imagePath}-journal`;
     const journalBytes = await copyFileTo(sidecarPath(context.path, "-journal"), copyPath, report);
     before += journalBytes;
@@ -108,7 +145,7 @@ async function copyFiles(context: CaptureContext, watch: ChangeWatch): Promise<C
     if (hotJournal && namesSuperJournal(readEnd(copyPath, journalTailBytes))) return "unsafe";
     if (!hotJournal) await rm(copyPath);
   }
-  const log = (wal?.size ?? 0n) > 0n;
+  const log = sizeOf(wal) > 0;
   if (log) await copyFileTo(sidecarPath(context.path, "-wal"), `${imagePath}-wal`, report);
   return { hotJournal, log };
 }
@@ -122,7 +159,15 @@ function recover(context: CaptureContext, copied: CopiedSidecars): Attempt {
   if (refusal !== undefined) return refusal;
   const isWal = parseDatabaseHeader(readStart(byteStringFromText(imagePath)))?.isWal === true;
   const method = copied.hotJournal ? "rolled-back-copy" : "scratch-copy";
+  return made(method, isWal, warnings);
+}
+
+function made(method: CaptureMethod, isWal: boolean, warnings: readonly string[]): Attempt {
   return { result: "made", method, journalMode: isWal ? "wal" : "delete", warnings };
+}
+
+function sizeOf(file: BigIntStats | undefined): number {
+  return Number(file?.size ?? 0n);
 }
 
 function warningsFor(copyPath: string, copied: CopiedSidecars): string[] {
