@@ -13,10 +13,7 @@ export async function listBackups(
   context: OperationContext,
   request: Started<ListRequest>,
 ): Promise<readonly Backup[]> {
-  const { vault } = context;
-  const { observer, signal } = request;
-  const [backups, flaw = ""] = await Promise.all([vault.list(signal), vault.flaw?.(signal)]);
-  if (flaw !== "") observer.warning(flaw);
+  const backups = await context.vault.list(request.signal);
   return backups.filter((backup) => isWanted(backup, request));
 }
 

@@ -40,10 +40,11 @@ export class OperationRunner {
     return await this.run("create", request, operation);
   }
 
-  /** Finishes interrupted restores first, then runs the operation. */
+  /** Finishes interrupted restores first, tells what the vault lacks, then runs the operation. */
   async run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
     return await this.open(access, request, async (context, started) => {
       await recoverFirst(context, access, started);
+      await warnOfFlaw(context, started);
       return await operation(context, started);
     });
   }
@@ -85,4 +86,13 @@ export class OperationRunner {
     const context = await open(signal, (message) => observer.warning(message));
     return await operation(context, { ...request, signal, observer });
   }
+}
+
+/** Before anything fails for want of it; and where nothing does, as in a list, it would not be told at all. */
+async function warnOfFlaw(
+  { vault }: OperationContext,
+  { signal, observer }: Started<RunOptions>,
+): Promise<void> {
+  const flaw = await vault.flaw(signal);
+  if (flaw !== "") observer.warning(flaw);
 }

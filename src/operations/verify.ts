@@ -48,15 +48,12 @@ export async function verifyBackup(
   return beside === undefined ? { ok, reports } : { ok: ok && beside.length === 0, reports, beside };
 }
 
-/** Of all backups also what lies beside them; with one of them only a quick look, as a warning. */
+/** Of all backups also what lies beside them. */
 async function checkBeside(
   { vault }: OperationContext,
-  { backup, source, observer, signal }: Started<VerifyRequest>,
+  { backup, source, signal }: Started<VerifyRequest>,
 ): Promise<readonly Damage[] | undefined> {
-  if (backup === undefined && source === undefined) return await vault.checkBeside?.(signal);
-  const flaw = (await vault.flaw?.(signal)) ?? "";
-  if (flaw !== "") observer.warning(flaw);
-  return undefined;
+  return backup === undefined && source === undefined ? await vault.checkBeside?.(signal) : undefined;
 }
 
 /**

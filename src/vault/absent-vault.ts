@@ -30,6 +30,7 @@ export function absentVault(location: string, reason: BackupError): Vault {
     // As of every vault that is read-only.
     hold: () => Promise.resolve({ async [Symbol.asyncDispose]() {} }),
     clean: () => Promise.resolve({ objectsRemoved: 0, locksBroken: 0 }),
+    flaw: () => Promise.resolve(""),
     freeBytes: () => Promise.resolve(undefined),
     async [Symbol.asyncDispose]() {},
   };

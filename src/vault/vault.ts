@@ -72,8 +72,8 @@ export interface Vault extends AsyncDisposable {
    */
   checkBeside?(signal: AbortSignal): Promise<readonly Damage[]>;
 
-  /** Offered by archive vaults: a quick look. A sentence on what the vault itself lacks, with what mends it; empty where it has all. */
-  flaw?(signal: AbortSignal): Promise<string>;
+  /** A quick look: a sentence on what the vault itself lacks, with what mends it; empty where it has all. */
+  flaw(signal: AbortSignal): Promise<string>;
 
   /** Keeps backups from being removed by anybody until disposed. Succeeds without effect on a read-only vault. */
   hold(signal: AbortSignal): Promise<AsyncDisposable>;

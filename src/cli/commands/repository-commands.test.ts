@@ -322,3 +322,42 @@ test("repair backups asks a person first, and says that it did", async () => {
   assert.match(done.out, /Done\./);
   assert.equal(existsSync(path), false);
 });
+
+test("commands tell that the folder of the index or of the data is gone, also where they work without it", async () => {
+  for (const [folder, told] of [
+    ["index", /^warning: The folder index of the repository .* is gone.*repair index/m],
+    ["data", /^warning: The folder data of the repository .* is gone/m],
+  ] as const) {
+    using sandbox = await withRepository();
+    assert.equal((await sandbox.run(`create ${there}`)).code, 0);
+    renameSync(`repo/${folder}`, "away");
+    for (const command of ["list", "list --json", "show latest", "stats", "rotate --dry-run"]) {
+      const { code, err } = await sandbox.run(`${command} ${there}`);
+      assert.equal(code, 0, command);
+      assert.match(err, told, command);
+      assert.equal(err.match(/is gone/g)?.length, 1, "once is enough");
+    }
+    for (const command of [
+      "ls latest",
+      "dump latest uploads",
+      "restore latest --target out --yes",
+      "verify",
+    ]) {
+      const { code, err } = await sandbox.run(`${command} ${there}`);
+      assert.equal(code, 13, command);
+      assert.match(err, told, command);
+    }
+  }
+});
+
+test("create refuses to make a backup that would share data with what is gone, and repair index makes it whole again", async () => {
+  using sandbox = await withRepository();
+  assert.equal((await sandbox.run(`create ${there}`)).code, 0);
+  renameSync("repo/data", "away");
+  const refused = await sandbox.run(`create ${there}`);
+  assert.equal(refused.code, 13);
+  assert.match(refused.err, /error: Cannot store data in .*: its folder data is gone/);
+  assert.equal((await sandbox.run(`repair index ${there}`)).code, 0);
+  assert.equal((await sandbox.run(`create ${there}`)).code, 0);
+  assert.equal((await sandbox.run(`verify latest ${there}`)).code, 0);
+});

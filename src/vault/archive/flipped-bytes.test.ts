@@ -180,7 +180,7 @@ test("a marker that was deleted is missed, with what mends it, until the next cr
   const readOnce = async (): Promise<readonly [string | undefined, readonly string[]]> => {
     await using vault = await openTestVault(storage, machine, false);
     const beside = (await vault.checkBeside?.(signal)) ?? [];
-    return [await vault.flaw?.(signal), beside.map(({ object, message }) => `${object}: ${message}`)];
+    return [await vault.flaw(signal), beside.map(({ object, message }) => `${object}: ${message}`)];
   };
   assert.deepEqual(await readOnce(), ["", []]);
   await backUp(await openTestVault(storage, machine), place.folder);

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { renameSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isBackupError } from "../../domain/error.ts";
+import { MemoryStorage } from "../../storage/memory-storage.ts";
+import { openTemporaryLocalStorage } from "../../testing/local-vault-folder.ts";
+import { storeSample } from "../../testing/sample-repository.ts";
+import { openTestRepository } from "../../testing/test-repository.ts";
+import { signal } from "../../testing/vault-probe.ts";
+import { foldersFlaw, requireDataFolder } from "./data-folders.ts";
+
+test("foldersFlaw() finds nothing in a new repository, with a backup, and where a storage has no folders", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  const repo = await openTestRepository(storage);
+  assert.equal(await foldersFlaw(storage, signal), "", "the first backup makes both folders");
+  await storeSample(repo, { "/a": ["a"] });
+  assert.equal(await foldersFlaw(storage, signal), "");
+  const memory = new MemoryStorage();
+  await storeSample(await openTestRepository(memory), { "/a": ["a"] });
+  assert.equal(await foldersFlaw(memory, signal), "");
+});
+
+test("foldersFlaw() names a folder that is gone, or that is a link, and says what mends it", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  await storeSample(await openTestRepository(storage), { "/a": ["a"] });
+  for (const [name, remedy] of [
+    ["index", /The folder index of the repository .* is gone.*repair index/],
+    ["data", /The folder data of the repository .* is gone.*copy of the repository/],
+  ] as const) {
+    const path = join(storage.location, name);
+    renameSync(path, `${path}-away`);
+    assert.match(await foldersFlaw(storage, signal), remedy);
+    symlinkSync(`${path}-away`, path);
+    assert.match(
+      await foldersFlaw(storage, signal),
+      new RegExp(`folder ${name} of .* is a symbolic link.*Mount`),
+    );
+    rmSync(path);
+    renameSync(`${path}-away`, path);
+  }
+});
+
+test("requireDataFolder() refuses where the index lists packs whose folder is gone: a backup would lack what it shares with others", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  const repo = await openTestRepository(storage);
+  await requireDataFolder(storage, signal);
+  await storeSample(repo, { "/a": ["a"] });
+  await requireDataFolder(storage, signal);
+  rmSync(join(storage.location, "data"), { recursive: true });
+  await assert.rejects(
+    requireDataFolder(storage, signal),
+    (error: unknown) => isBackupError(error, "damaged") && /repair index/.test(error.hint ?? ""),
+  );
+  // With its index the repository forgets what was there, and everything is stored again.
+  rmSync(join(storage.location, "index"), { recursive: true });
+  await requireDataFolder(storage, signal);
+});

@@ -1,0 +1,67 @@
+/**
+ * The folders of the packs and of the index, where a storage has folders: what to say of a
+ * repository that has lost one, or where one is a link to somewhere else.
+ *
+ * @module
+ */
+
+import { BackupError, isBackupError } from "../../domain/error.ts";
+import type { Storage } from "../../storage/storage.ts";
+
+type Place = Pick<Storage, "folders" | "location" | "list">;
+
+/** What each folder is for, and what mends its loss. */
+const losses = {
+  index: {
+    state: "nothing but the list of backups can be read without it",
+    remedy: "repair index makes it again from the packs",
+  },
+  data: {
+    state: "no backup can be restored without it",
+    remedy: "put it back from a copy of the repository, or mount the disk that it is on",
+  },
+} as const;
+
+/** A sentence where a folder that the backups need is gone or a link, else "". Two look-ups where all is well. */
+export async function foldersFlaw(place: Place, signal: AbortSignal): Promise<string> {
+  const { folders } = place;
+  if (folders === undefined) return "";
+  try {
+    for (const name of ["data", "index"] as const) {
+      if (await folders.has(name, signal)) continue;
+      // The first backup makes both before its snapshot: where that is there, the folder was, or is by now.
+      const isLost = (await hasObjects(place, "snapshots/", signal)) && !(await folders.has(name, signal));
+      if (!isLost) continue;
+      const { state, remedy } = losses[name];
+      return `The folder ${name} of the repository ${place.location} is gone, and ${state}: ${remedy}`;
+    }
+    return "";
+  } catch (error) {
+    if (!isBackupError(error, "unsafe")) throw error;
+    return error.hint === undefined ? error.message : `${error.message}. ${error.hint}`;
+  }
+}
+
+/**
+ * Call before blobs are stored: those that the index says are there would not be stored again, and the
+ * new backup would lack them, too.
+ *
+ * @throws {BackupError} `damaged` where packs are indexed and their folder is gone
+ */
+export async function requireDataFolder(place: Place, signal: AbortSignal): Promise<void> {
+  const { folders, location } = place;
+  if (folders === undefined || (await folders.has("data", signal))) return;
+  if (!(await hasObjects(place, "index/", signal)) || (await folders.has("data", signal))) return;
+  throw new BackupError(
+    "damaged",
+    `Cannot store data in ${location}: its folder data is gone, although its index lists what is in it`,
+    {
+      hint: "Put the folder back from a copy of the repository, or mount the disk that it is on. If it is lost, run repair index: the next backup then stores everything again.",
+    },
+  );
+}
+
+async function hasObjects(place: Place, prefix: string, signal: AbortSignal): Promise<boolean> {
+  for await (const _object of place.list(prefix, signal)) return true;
+  return false;
+}
