@@ -69,7 +69,9 @@ function makeBank(path: string, mode: string, pageSize: number, rows: number, ve
 
 for (const mode of ["wal", "delete", "truncate"]) {
   for (const pageSize of [4096, 1024]) {
-    test(`installLive() restores under an app in ${mode} mode that goes on (image page size ${pageSize})`, async () => {
+    test(`installLive() restores under an app in ${mode} mode that goes on (image page size ${pageSize})`, {
+      timeout: 60_000,
+    }, async () => {
       using folder = new AppFolder();
       makeBank(folder.path(), mode, 4096, 20, 1);
       const imagePath = join(folder.scratch, "image.db");
