@@ -27,7 +27,7 @@ import { LocalDirectories, makeDurableDirectory, parentOf, syncDirectory } from 
 import { localError, systemCode } from "./local-errors.ts";
 import { checkLocalName, stagingDirectory } from "./local-layout.ts";
 import { openRegularFile, readOpenFile } from "./local-read.ts";
-import { cleanDirectories, describeObject, strangersIn, walkObjects } from "./local-walk.ts";
+import { cleanDirectories, describeObject, linksBelow, strangersIn, walkObjects } from "./local-walk.ts";
 import { LocalWriter } from "./local-write.ts";
 import { checkPrefix } from "./object-name.ts";
 import type {
@@ -127,6 +127,7 @@ class LocalStorage implements Storage {
   readonly folders: StorageFolders = {
     has: (name, signal) => this.#hasFolder(name, signal),
     strangers: (name, signal) => this.#strangers(name, signal),
+    links: (name, signal) => this.#links(name, signal),
     make: (name, signal) => this.#makeFolder(name, signal),
   };
   readonly #machine: ThisMachine;
@@ -280,6 +281,16 @@ class LocalStorage implements Storage {
       return await strangersIn(this.#directories, name);
     } catch (error) {
       throw localError(error, `list the folder ${name}`);
+    }
+  }
+
+  async #links(name: string, signal: AbortSignal): Promise<readonly string[]> {
+    checkLocalName(name);
+    try {
+      this.#directories.forget();
+      return await linksBelow(this.#directories, name, signal);
+    } catch (error) {
+      throw localError(error, `look for links in the folder ${name}`);
     }
   }
 

@@ -71,6 +71,28 @@ export async function strangersIn(
   return entries.filter((entry) => !entry.isFile()).map(({ name }) => name);
 }
 
+/**
+ * Names of the symbolic links in a folder and in those below it. One folder's names are held at a time.
+ *
+ * @throws {BackupError} `unsafe` if the folder itself is one
+ */
+export async function linksBelow(
+  directories: LocalDirectories,
+  top: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const links: string[] = [];
+  const pending = (await directories.exists(top)) ? [top] : [];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    signal.throwIfAborted();
+    for (const entry of await entriesOf(directories, directory)) {
+      if (entry.isSymbolicLink()) links.push(nameIn(directory, entry.name));
+      else if (entry.isDirectory()) pending.push(nameIn(directory, entry.name));
+    }
+  }
+  return links;
+}
+
 async function* describeAll(
   directories: LocalDirectories,
   names: readonly string[],

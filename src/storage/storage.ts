@@ -57,6 +57,8 @@ export interface StorageFolders {
   has(name: string, signal: AbortSignal): Promise<boolean>;
   /** Names in a folder of what can be no object: links, folders, pipes. Empty where there is no such folder. */
   strangers(name: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Names of the symbolic links in a folder and in those below it; nothing follows them, so what they lead to is in no list. */
+  links(name: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Durable on return; succeeds where it is there. `put` needs no folder to be made. */
   make(name: string, signal: AbortSignal): Promise<void>;
 }

@@ -7,8 +7,12 @@ import { MemoryStorage } from "../../storage/memory-storage.ts";
 import { openTemporaryLocalStorage } from "../../testing/local-vault-folder.ts";
 import { storeSample } from "../../testing/sample-repository.ts";
 import { openTestRepository } from "../../testing/test-repository.ts";
-import { signal } from "../../testing/vault-probe.ts";
+import { noWait, signal } from "../../testing/vault-probe.ts";
 import { foldersFlaw, requireDataFolder } from "./data-folders.ts";
+import { RepositoryKeyRing } from "./key-ring.ts";
+import { checkRepository } from "./maintenance/check/check-repository.ts";
+import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
+import { listObjects, packName } from "./objects.ts";
 
 test("foldersFlaw() finds nothing in a new repository, with a backup, and where a storage has no folders", async () => {
   await using storage = await openTemporaryLocalStorage();
@@ -55,4 +59,33 @@ test("requireDataFolder() refuses where the index lists packs whose folder is go
   // With its index the repository forgets what was there, and everything is stored again.
   rmSync(join(storage.location, "index"), { recursive: true });
   await requireDataFolder(storage, signal);
+});
+
+test("packs behind a link are neither missing nor unknown: what counts packs refuses, and names the link", async () => {
+  await using storage = await openTemporaryLocalStorage();
+  const repo = await openTestRepository(storage);
+  await storeSample(repo, { "/a": ["a"] });
+  const [{ id } = { id: "" }] = await listObjects(repo, "data", signal);
+  const maintenance = repositoryMaintenance(repo, new RepositoryKeyRing(repo));
+  const confirm = (): Promise<boolean> => Promise.resolve(true);
+  for (const name of [packName(id), `data/${id.slice(0, 2)}`, "data"]) {
+    const path = join(storage.location, name);
+    const away = join(storage.location, "away");
+    renameSync(path, away);
+    symlinkSync(away, path);
+    const isTold = (error: unknown): boolean =>
+      isBackupError(error, "unsafe", "damaged") && /symbolic link/.test(error.message);
+    const check = { ...noWait, readData: "none" } as const;
+    await assert.rejects(
+      checkRepository(repo, check, () => 0, signal),
+      isTold,
+      `check with ${name}`,
+    );
+    await assert.rejects(maintenance.repairIndex(noWait, signal), isTold, `repair index with ${name}`);
+    const prune = { ...noWait, maxUnusedPercent: 0, dryRun: false, confirm };
+    await assert.rejects(maintenance.prune(prune, signal), isTold, `prune with ${name}`);
+    rmSync(path);
+    renameSync(away, path);
+  }
+  assert.equal((await checkRepository(repo, { ...noWait, readData: "none" }, () => 0, signal)).ok, true);
 });

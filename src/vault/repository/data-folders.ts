@@ -10,6 +10,9 @@ import type { Storage } from "../../storage/storage.ts";
 
 type Place = Pick<Storage, "folders" | "location" | "list">;
 
+/** Name of a pack, and of the folder of those that begin alike. */
+const packPlace = /^data\/[0-9a-f]{2}(?:\/[0-9a-f]{64})?$/;
+
 /** What each folder is for, and what mends its loss. */
 const losses = {
   index: {
@@ -59,6 +62,21 @@ export async function requireDataFolder(place: Place, signal: AbortSignal): Prom
       hint: "Put the folder back from a copy of the repository, or mount the disk that it is on. If it is lost, run repair index: the next backup then stores everything again.",
     },
   );
+}
+
+/**
+ * Call where the packs that are there are counted: links are not followed, as other programs do, so
+ * packs behind one would pass for lost, and be forgotten or stored again.
+ *
+ * @throws {BackupError} `unsafe` if a pack, or the folder of some, is a symbolic link
+ */
+export async function requireNoLinks({ folders, location }: Place, signal: AbortSignal): Promise<void> {
+  const links = (await folders?.links("data", signal)) ?? [];
+  const link = links.find((name) => packPlace.test(name));
+  if (link === undefined) return;
+  throw new BackupError("unsafe", `Cannot use ${link} of ${location}: it is a symbolic link`, {
+    hint: "Put what it leads to in its place; or move the whole repository to the larger disk, where the vault folder itself may be a link, or mount that disk at its folder data (mount --bind).",
+  });
 }
 
 async function hasObjects(place: Place, prefix: string, signal: AbortSignal): Promise<boolean> {

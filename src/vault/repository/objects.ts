@@ -13,6 +13,7 @@ import { openBox, sealBox } from "../../format/restic/crypto-box.ts";
 import type { ObjectId } from "../../format/restic/model.ts";
 import { readAll } from "../../storage/read-all.ts";
 import type { Storage } from "../../storage/storage.ts";
+import { requireNoLinks } from "./data-folders.ts";
 import type { Repository } from "./repository.ts";
 
 export type DocumentKind = "index" | "snapshots" | "locks";
@@ -56,13 +57,18 @@ export function packName(id: ObjectId): string {
   return `data/${id.slice(0, 2)}/${id}`;
 }
 
-/** Everything of one kind, in no promised order. What has no proper name is passed over, as restic does. */
+/**
+ * Everything of one kind, in no promised order. What has no proper name is passed over, as restic does.
+ *
+ * @throws {BackupError} `unsafe` where links are in the way
+ */
 export async function listObjects(
   repo: Pick<Repository, "storage">,
   kind: ObjectKind,
   signal: AbortSignal,
 ): Promise<readonly ListedObject[]> {
   const found: ListedObject[] = [];
+  if (kind === "data") await requireNoLinks(repo.storage, signal);
   for await (const { name, sizeBytes, modifiedAtMs } of repo.storage.list(`${kind}/`, signal)) {
     signal.throwIfAborted();
     const id = name.slice(name.lastIndexOf("/") + 1);

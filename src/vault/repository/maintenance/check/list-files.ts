@@ -5,6 +5,7 @@
  */
 
 import type { ObjectId } from "../../../../format/restic/model.ts";
+import { requireNoLinks } from "../../data-folders.ts";
 import { isObjectId, packName } from "../../objects.ts";
 import type { Repository } from "../../repository.ts";
 
@@ -24,13 +25,14 @@ const ownFolder = "vertex-backup/";
 /** Unknown names that are kept: an app's folder inside the repository's may have any number. */
 const unknownMax = 100;
 
-/** One listing of everything. */
+/** One listing of everything. @throws {BackupError} `unsafe` where links are in the way */
 export async function listFiles(
   repo: Pick<Repository, "storage">,
   signal: AbortSignal,
 ): Promise<RepositoryFiles> {
   const packs = new Map<ObjectId, number>();
   const unknown: string[] = [];
+  await requireNoLinks(repo.storage, signal);
   for await (const { name, sizeBytes } of repo.storage.list("", signal)) {
     signal.throwIfAborted();
     const slash = name.lastIndexOf("/");
