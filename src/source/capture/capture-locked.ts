@@ -59,6 +59,8 @@ async function captureInto(context: CaptureContext, source: number, image: FileH
     await waitForReaders(context);
     const startedAt = context.clock.elapsed();
     await copyBytes(source, image, { limit: size, report: (done) => context.report(done, size) });
+    // The app's first commit after the lock would wait for the disk, too.
+    await image.datasync();
     // Copying is no waiting.
     deadline += context.clock.elapsed() - startedAt;
   }
