@@ -39,6 +39,15 @@ export function findOpeners(path: string, procPath = "/proc"): Openers {
   return { pids: found, complete };
 }
 
+/** Whether a process has just this file open, under whatever name; "unknown" where it may not be looked at. */
+export function hasFileOpen(
+  pid: number,
+  stats: BigIntStats,
+  procPath = "/proc",
+): "open" | "closed" | "unknown" {
+  return hasOpen(`${procPath}/${pid}`, { stats, links: new Set() });
+}
+
 interface WantedFile {
   readonly stats: BigIntStats | undefined;
   /** How the link to an open file reads, for the file and for one that was deleted. */
