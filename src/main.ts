@@ -25,7 +25,15 @@ if (isTooOld) {
     })
     .then((cli) => cli.start())
     .catch((error: unknown) => {
-      console.error(error);
+      if (isMissingPart(error)) {
+        console.error(`error: Cannot run: a part of the program is missing: ${error.message}`);
+        console.error("  In a checkout run npm ci; elsewhere install the package again.");
+      } else console.error(error);
       process.exitCode = 1;
     });
+}
+
+/** No library was installed, above all: `start.ts` reports what it misses itself once it is there. */
+function isMissingPart(error: unknown): error is Error {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
 }

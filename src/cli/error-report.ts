@@ -21,6 +21,9 @@ export interface ErrorReport {
 
 const bugHint = "This is a defect of the program; run it again with -v to see where, and report it.";
 
+const incompleteHint =
+  "In a checkout run npm ci, which installs the libraries and compiles the kernels; elsewhere install the package again.";
+
 /** What to show for `error`. Anything that is neither a BackupError nor a cancellation is a defect of ours. */
 export function reportError(error: unknown): ErrorReport {
   if (isAbort(error)) {
@@ -38,6 +41,10 @@ export function reportError(error: unknown): ErrorReport {
       hint: error.hint ?? (error.kind === "bug" ? bugHint : ""),
       exitCode: exitCodeOfKind[error.kind],
     };
+  }
+  if ((error as NodeJS.ErrnoException | undefined)?.code === "ERR_MODULE_NOT_FOUND") {
+    const message = `Cannot run: a part of the program is missing: ${errorText(error)}`;
+    return { kind: "bug", message, hint: incompleteHint, exitCode: exitCodeOfKind.bug };
   }
   return { kind: "bug", message: errorText(error), hint: bugHint, exitCode: exitCodeOfKind.bug };
 }

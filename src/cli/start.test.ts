@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -203,4 +214,37 @@ test("the demo works from end to end, compares everything and leaves its folder 
   );
   assert.ok(existsSync(join(document.folder, "restored", "app.db")));
   rmSync(document.folder, { recursive: true });
+});
+
+/** A copy of the program, as a linked checkout is one, but for what `isLeftOut` names. */
+function copyCheckout(sandbox: CliSandbox, isLeftOut: (path: string) => boolean): string {
+  const home = join(import.meta.dirname, "../..");
+  const copy = join(sandbox.directory, "checkout");
+  const filter = (path: string): boolean => !path.endsWith(".test.ts") && !isLeftOut(path);
+  for (const name of ["bin", "src", "package.json"])
+    cpSync(join(home, name), join(copy, name), { recursive: true, filter });
+  return copy;
+}
+
+test("a linked checkout runs from its sources; where libraries or kernels are missing it says so, and what to do", () => {
+  using sandbox = new CliSandbox();
+  const libraries = realpathSync(join(import.meta.dirname, "../../node_modules"));
+  const env = { ...process.env, ...sandbox.env };
+  const run = (home: string, ...args: readonly string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, [join(home, "bin/vertex-backup.js"), ...args], { env, encoding: "utf8" });
+  const copy = copyCheckout(sandbox, (path) => path.endsWith("generated"));
+  symlinkSync(libraries, join(copy, "node_modules"));
+  assert.equal(run(copy, "--version").status, 0);
+  const told = /error: Cannot run: a part of the program is missing: .*generated\/kernels.*\n {2}.*npm ci/;
+  const incomplete = run(copy, "create");
+  assert.equal(incomplete.status, 1);
+  assert.match(String(incomplete.stderr), told);
+  // As without any library, which a folder above the test may have.
+  rmSync(join(copy, "src/cli/program.ts"));
+  const bare = run(copy, "create");
+  assert.equal(bare.status, 1);
+  assert.match(
+    String(bare.stderr),
+    /^error: Cannot run: a part of the program is missing: .*program\.ts.*\n {2}.*npm ci.*\n$/,
+  );
 });
