@@ -54,6 +54,53 @@ export function byteStringToDisplay(name: ByteString): string {
   return text.replace(/\p{Cc}/gu, hexEscape);
 }
 
+/** As lists show a character that is not plainly visible, or a byte that is not UTF-8: never a visible ASCII character. */
+const shownEscape = /\\(?:x((?:[01]|[89a-f])[0-9a-f]|7f)|u\{([0-9a-f]{2,6})\}|[^])/giu;
+
+/**
+ * A pattern with what lists show as `\xNN` and `\u{NNNN}` replaced by the characters. Bytes that are not
+ * UTF-8 become Latin-1, as such names are matched. Other uses of `\` are left as they are.
+ */
+export function unescapePattern(pattern: string): string {
+  return pattern.replace(shownEscape, (whole, byte?: string, code?: string) => {
+    const found = Number.parseInt(byte ?? code ?? "", 16);
+    return isShownEscaped(found) ? String.fromCodePoint(found) : whole;
+  });
+}
+
+/**
+ * The names that a path may mean which was written as lists show it: its characters as they are, and with
+ * escapes taken for characters, or for bytes.
+ */
+export function byteStringsFromShown(path: string): readonly ByteString[] {
+  const literal = byteStringFromText(path);
+  if (!path.includes("\\x") && !path.includes("\\u{")) return [literal];
+  const unescaped = (asBytes: boolean): ByteString =>
+    // Pairs of backslashes have no meaning in a path: each is looked at by itself.
+    asByteString(
+      path
+        .split(/(?=\\)/)
+        .map((piece) => pieceFromShown(piece, asBytes))
+        .join(""),
+    );
+  return [...new Set([literal, unescaped(false), unescaped(true)])];
+}
+
+/** @param piece Has a backslash at most at its beginning */
+function pieceFromShown(piece: string, asBytes: boolean): string {
+  const [, byte, code, rest = piece] = /^\\(?:x([0-9a-f]{2})|u\{([0-9a-f]{2,6})\})([^]*)$/i.exec(piece) ?? [];
+  const found = Number.parseInt(byte ?? code ?? "", 16);
+  if (!isShownEscaped(found)) return byteStringFromText(piece);
+  const isByte = asBytes && byte !== undefined;
+  const character = String.fromCodePoint(found);
+  return `${isByte ? character : byteStringFromText(character)}${byteStringFromText(rest)}`;
+}
+
+/** False for NaN, too. */
+function isShownEscaped(code: number): boolean {
+  return (code >= 0 && code < 0x20) || (code >= 0x7f && code <= 0x10_ffff);
+}
+
 function hexEscape(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 }

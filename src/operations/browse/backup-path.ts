@@ -6,7 +6,12 @@
  */
 
 import type { Backup, BackupDatabase } from "../../domain/backup.ts";
-import { byteStringFromText, byteStringToDisplay } from "../../domain/byte-string.ts";
+import {
+  type ByteString,
+  asByteString,
+  byteStringFromText,
+  byteStringsFromShown,
+} from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { BackupError } from "../../domain/error.ts";
 
@@ -43,54 +48,60 @@ export function notInBackup(backup: Backup, path: string): BackupError {
 
 /** The root that was at the longest beginning of the path. */
 function absolutePlace({ roots }: Backup, path: string): EntryPlace | undefined {
-  const above = roots
-    .filter((root) => path === root.path || path.startsWith(root.path === "/" ? "/" : `${root.path}/`))
-    .toSorted((a, b) => b.path.length - a.path.length);
-  const [root] = above;
-  if (root === undefined) return undefined;
-  return new EntryPlace(root.name, path.slice(root.path.length).replace(/^\/+/, ""));
+  const byLength = roots.toSorted((a, b) => b.path.length - a.path.length);
+  return firstPlace(byLength, path, (root) => root.path.replace(/\/+$/, ""));
 }
 
 function placeInRoot({ roots, files }: Backup, path: string): EntryPlace | undefined {
-  const known = roots
-    .filter(({ name }) => path === name || path.startsWith(`${name}/`))
-    .toSorted((a, b) => b.name.length - a.name.length);
-  const [root] = known;
-  if (root !== undefined) return new EntryPlace(root.name, path.slice(root.name.length + 1));
+  const byLength = roots.toSorted((a, b) => b.name.length - a.name.length);
+  const place = firstPlace(byLength, path, (root) => root.name);
+  if (place !== undefined) return place;
   // The folders of an archive that is not ours are known only by reading it.
   if (roots.length > 0 || !files.some(({ role }) => role === "archive")) return undefined;
-  const slash = path.indexOf("/");
-  return slash < 0 ? new EntryPlace(path, "") : new EntryPlace(path.slice(0, slash), path.slice(slash + 1));
+  const [root = "", ...rest] = path.split("/");
+  return new EntryPlace(root, byteStringsFromShown(rest.join("/")));
+}
+
+/** In the first root that is at the beginning of the path, or of one of the names that it may mean. */
+function firstPlace(
+  roots: Backup["roots"],
+  path: string,
+  startOf: (root: Backup["roots"][number]) => string,
+): EntryPlace | undefined {
+  const names = byteStringsFromShown(path);
+  for (const root of roots) {
+    const start = byteStringFromText(startOf(root));
+    const inside = names.filter((name) => name === start || name.startsWith(`${start}/`));
+    if (inside.length === 0) continue;
+    const paths = inside.map((name) => asByteString(name.slice(start.length).replace(/^\/+/, "")));
+    return new EntryPlace(root.name, paths);
+  }
+  return undefined;
 }
 
 /** A path inside one root. */
 export class EntryPlace {
   readonly root: string;
-  readonly #path: string;
-  /** Written as a list shows it: names that are not text have their bytes as `\xNN`. */
-  readonly #asShown: boolean;
+  /** More than one where it is written as a list shows it, with bytes as `\xNN`: a name may hold these four characters. */
+  readonly #paths: readonly ByteString[];
 
-  constructor(root: string, path: string) {
+  constructor(root: string, paths: readonly ByteString[]) {
     this.root = root;
-    this.#asShown = path.includes("\\x");
-    this.#path = this.#asShown ? path : byteStringFromText(path);
+    this.#paths = paths;
   }
 
   /** Does a folder lie on the way to this place? */
   isBelow({ root, path }: Pick<StoredEntry, "root" | "path">): boolean {
     if (root !== this.root) return false;
-    const folder = this.#asShown ? byteStringToDisplay(path) : path;
-    return folder === "" || this.#path.startsWith(`${folder}/`);
+    return path === "" || this.#paths.some((place) => place.startsWith(`${path}/`));
   }
 
   /** Where an entry stands to this place. */
-  relation(entry: Pick<StoredEntry, "root" | "path">): EntryRelation {
-    if (entry.root !== this.root) return "elsewhere";
-    const path = this.#asShown ? byteStringToDisplay(entry.path) : entry.path;
-    // A name may hold the four characters themselves.
-    if (path === this.#path || entry.path === this.#path) return "self";
-    const start = this.#path === "" ? 0 : this.#path.length + 1;
-    if (start > 0 && !path.startsWith(`${this.#path}/`)) return "elsewhere";
-    return path.includes("/", start) ? "below" : "child";
+  relation({ root, path }: Pick<StoredEntry, "root" | "path">): EntryRelation {
+    if (root !== this.root) return "elsewhere";
+    if (this.#paths.some((place) => place === path)) return "self";
+    const above = this.#paths.find((place) => place === "" || path.startsWith(`${place}/`));
+    if (above === undefined) return "elsewhere";
+    return path.includes("/", above === "" ? 0 : above.length + 1) ? "below" : "child";
   }
 }

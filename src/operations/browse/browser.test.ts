@@ -115,7 +115,8 @@ test("findEntries() finds in every backup, the newest first, or only what is new
   assert.deepEqual(await find("uploads/deep/**/*.jpg", { newest: true }), [
     "2 uploads/deep/er/still/photo.jpg",
   ]);
-  assert.deepEqual(await find("bad*.bin", { newest: true }), ["2 uploads/bad\\xff.bin"]);
+  for (const pattern of ["bad*.bin", "bad\\xff.bin", "uploads/b*\\xff*"])
+    assert.deepEqual(await find(pattern, { newest: true }), ["2 uploads/bad\\xff.bin"], pattern);
 });
 
 test("findEntries() warns of a backup that cannot be read, and fails where it was named", async () => {
@@ -142,6 +143,8 @@ test("openDump() gives the bytes of files, of further names and of databases", a
     assert.ok(bytes.equals(readFileSync(join(scene.app.uploads, path))), path);
   }
   assert.equal(String(await bytesOf(browse, { backup: "latest", path: "uploads/bad\\xff.bin" })), "not text");
+  const shown = "uploads/evil\\x1b[31m\\x0aname.txt";
+  assert.equal(String(await bytesOf(browse, { backup: "latest", path: shown })), "red");
   const image = join(scene.app.directory, "image.db");
   writeFileSync(image, await bytesOf(browse, { backup: "latest", path: "app.db" }));
   using database = new DatabaseSync(image, { readOnly: true });

@@ -5,7 +5,12 @@
  */
 
 import type { Backup, BackupDatabase } from "../../domain/backup.ts";
-import { type ByteString, byteStringFromText, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import {
+  type ByteString,
+  byteStringFromText,
+  byteStringToUtf8,
+  unescapePattern,
+} from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { type Glob, parseGlob } from "../../domain/glob.ts";
@@ -73,7 +78,7 @@ class Search {
 
   constructor(request: Started<FindEntriesRequest>) {
     this.#request = request;
-    this.#glob = parseGlob(request.pattern, request.ignoreCase);
+    this.#glob = parseGlob(unescapePattern(request.pattern), request.ignoreCase);
     this.#kinds = request.kinds === undefined ? undefined : new Set(request.kinds);
   }
 

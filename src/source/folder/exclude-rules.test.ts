@@ -37,3 +37,12 @@ test("pathRules() matches names that are not UTF-8 as if they were Latin-1", () 
   assert.equal(pathRules(["caf*.jpg"])?.(asByteString("x/caf\xe9.jpg"), false), true);
   assert.equal(pathRules(["*.png"])?.(asByteString("x/caf\xe9.jpg"), false), false);
 });
+
+test("pathRules() understands names as lists show them, and \\ before other characters as before", () => {
+  assert.equal(pathRules(["/x/caf\\xe9.jpg"])?.(asByteString("x/caf\xe9.jpg"), false), true);
+  assert.equal(pathRules(["line\\x0abreak"])?.(asByteString("line\nbreak"), false), true);
+  assert.equal(matches(["a\\u{202e}b"], "a\u202eb"), true);
+  assert.equal(matches(["a\\\\xff"], "a\\xff"), true, "the four characters themselves");
+  assert.equal(matches(["\\x41\\[\\!"], "x41[!"), true, "visible characters are never shown so");
+  assert.equal(matches(["\\x2a"], "anything"), false);
+});

@@ -6,7 +6,7 @@
  */
 
 import ignore, { type Ignore } from "ignore";
-import { type ByteString, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringToUtf8, unescapePattern } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 
 /** Tells whether a path is matched. Directories are asked about before what is in them. */
@@ -20,7 +20,8 @@ const remembersPathsMax = 50_000;
  *
  * Patterns mean what they mean in a `.gitignore` at the root: case counts, a trailing "/"
  * matches directories only, the last match wins, "!" takes back, and what lies in a matched
- * directory is matched. Names that are not UTF-8 are matched as if their bytes were Latin-1.
+ * directory is matched. Names that are not UTF-8 are matched as if their bytes were Latin-1; `\xNN` and `\u{NNNN}`, as lists show what cannot be seen, are
+ * understood.
  *
  * @throws {BackupError} `invalid-input` for a pattern that cannot be understood
  */
@@ -39,7 +40,7 @@ export function pathRules(patterns: readonly string[]): PathRules | undefined {
 function newMatcher(patterns: readonly string[]): Ignore {
   try {
     // Paths come from the walk, never from people: names such as "..." are fine.
-    return ignore({ ignoreCase: false, allowRelativePaths: true }).add(patterns);
+    return ignore({ ignoreCase: false, allowRelativePaths: true }).add(patterns.map(unescapePattern));
   } catch (cause) {
     throw notUnderstood(patterns, cause);
   }
