@@ -6,7 +6,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -15,6 +14,7 @@ import { BackupError, errorText, isBackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { GivenPassword } from "./password-choice.ts";
+import { homeDirectory } from "./state-directory.ts";
 import { localFolder } from "./vault-place.ts";
 
 /** A configuration is written by hand; what is larger is some other file. */
@@ -22,7 +22,10 @@ const fileSizeBytesMax = 1024 * 1024;
 
 const keysHint = "docs/configuration.md lists every key of the file.";
 
-const path = z.string().min(1);
+const text = z.string().min(1);
+const path = text.refine((value) => !/^~[a-z_][\w.-]*(?:\/|$)/i.test(value), {
+  error: "only ~/ is understood, one's own home: write the whole path, or ./~NAME for what is called so",
+});
 const count = z.union([z.number().int().min(1), z.literal("unlimited")], {
   error: "wanted a whole number of at least 1, or unlimited",
 });
@@ -83,10 +86,10 @@ const document = z.strictObject({
   vault: path.optional(),
   format: z.enum(["archive", "repository"]).optional(),
   password_file: path.optional(),
-  password_command: path.optional(),
+  password_command: text.optional(),
   // As the options are spelled.
   "password-file": path.optional(),
-  "password-command": path.optional(),
+  "password-command": text.optional(),
   sources: z.array(source).optional(),
   retention: retentionRules.optional(),
   state: path.optional(),
@@ -192,7 +195,7 @@ function resolvePath(base: string, path: string): string {
 
 /** No shell has read the file, and people write there what they write everywhere else. */
 function fromHome(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+  return path === "~" || path.startsWith("~/") ? join(homeDirectory(), path.slice(1)) : path;
 }
 
 function convertSource(given: z.infer<typeof source>, base: string): SourceConfiguration {

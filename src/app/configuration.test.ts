@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { userInfo } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
 import { checkConfiguration, resolveSources, type SourceConfiguration } from "./configuration.ts";
-import { defaultStateDirectory } from "./state-directory.ts";
+import { defaultStateDirectory, homeDirectory } from "./state-directory.ts";
 
 test("resolveSources() fills in names and absolute paths", () => {
   const [source] = resolveSources(
@@ -97,4 +99,17 @@ test("defaultStateDirectory() follows the XDG specification", () => {
   assert.equal(defaultStateDirectory({ XDG_STATE_HOME: "/x/state" }), "/x/state/vertex-backup");
   assert.match(defaultStateDirectory({ XDG_STATE_HOME: "relative" }), /\/\.local\/state\/vertex-backup$/);
   assert.equal(defaultStateDirectory({ VERTEX_BACKUP_STATE: "/own", XDG_STATE_HOME: "/x" }), "/own");
+  const before = process.env["HOME"];
+  try {
+    for (const empty of ["", "relative"]) {
+      process.env["HOME"] = empty;
+      assert.equal(homeDirectory(), userInfo().homedir);
+      assert.equal(defaultStateDirectory({}), join(userInfo().homedir, ".local/state/vertex-backup"));
+    }
+    process.env["HOME"] = "/given";
+    assert.equal(homeDirectory(), "/given");
+  } finally {
+    if (before === undefined) delete process.env["HOME"];
+    else process.env["HOME"] = before;
+  }
 });

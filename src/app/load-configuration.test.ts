@@ -101,10 +101,32 @@ test("loadConfiguration() takes ~/ at the beginning of every path of a file for 
       homedir(),
     ],
   );
-  const literal = write("vault: ./~/x\nstate: ~other/x\n");
+  const literal = write("vault: ./~/x\nstate: ./~other/x\nsources:\n  - {name: a, databases: [~$1.db]}\n");
   const kept = await loadConfiguration({ config: literal }, {}, "/elsewhere");
   assert.equal(kept.configuration.vault, join(directory, "~/x"));
   assert.equal(kept.configuration.state, join(directory, "~other/x"));
+  assert.deepEqual(kept.configuration.sources?.[0]?.databases, [join(directory, "~$1.db")]);
+});
+
+test("loadConfiguration() refuses a path in the home of another user, and says how a file that is called so is written", async () => {
+  const source = (item: string): string => `sources:\n  - name: a\n    ${item}\n`;
+  const cases = [
+    ["vault: ~other/x\n", 1],
+    ["state: ~other\n", 1],
+    [source("storage: [~other/x]"), 3],
+    [source("databases: [{ path: ~other/a.db, name: b }]"), 3],
+  ] as const;
+  for (const [text, line] of cases) {
+    await assert.rejects(
+      loadConfiguration({ config: write(text) }, {}, directory),
+      (error) =>
+        isBackupError(error, "invalid-input") &&
+        error.message.includes(`:${line}: only ~/ is understood`) &&
+        error.message.includes("./~NAME"),
+      text,
+    );
+  }
+  await loadConfiguration({ config: write("password_command: ~other/secret\n") }, {}, directory);
 });
 
 test("loadConfiguration() says of an argument that was no UTF-8 what it is, and not that it is missing", async () => {
