@@ -55,7 +55,7 @@ export function byteStringToDisplay(name: ByteString): string {
 }
 
 /** As lists show a character that is not plainly visible, or a byte that is not UTF-8: never a visible ASCII character. */
-const shownEscape = /\\(?:x((?:[01]|[89a-f])[0-9a-f]|7f)|u\{([0-9a-f]{2,6})\}|[^])/giu;
+const shownEscape = /\\(?:x((?:[01]|[89a-f])[0-9a-f]|7f)|u\{([0-9a-f]{2,6})\}|.)/gisu;
 
 /**
  * A pattern with what lists show as `\xNN` and `\u{NNNN}` replaced by the characters. Bytes that are not
@@ -88,7 +88,7 @@ export function byteStringsFromShown(path: string): readonly ByteString[] {
 
 /** @param piece Has a backslash at most at its beginning */
 function pieceFromShown(piece: string, asBytes: boolean): string {
-  const [, byte, code, rest = piece] = /^\\(?:x([0-9a-f]{2})|u\{([0-9a-f]{2,6})\})([^]*)$/i.exec(piece) ?? [];
+  const [, byte, code, rest = piece] = /^\\(?:x([0-9a-f]{2})|u\{([0-9a-f]{2,6})\})(.*)$/is.exec(piece) ?? [];
   const found = Number.parseInt(byte ?? code ?? "", 16);
   if (!isShownEscaped(found)) return byteStringFromText(piece);
   const isByte = asBytes && byte !== undefined;
