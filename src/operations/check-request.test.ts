@@ -149,3 +149,20 @@ test("createBackupManager() refuses a configuration of wrong types, whatever par
 });
 
 test.after(() => rmSync(directory, { recursive: true, force: true }));
+
+test("createBackup() looks at its request once, and then takes what it needs from it", async () => {
+  let reads = 0;
+  const request = {
+    get host(): string {
+      reads++;
+      return "passes";
+    },
+    source: "shop",
+  };
+  await using manager = createBackupManager(configuration);
+  await manager.listBackups(request);
+  const ofOthers = reads;
+  reads = 0;
+  await manager.createBackup(request);
+  assert.equal(reads, ofOthers);
+});

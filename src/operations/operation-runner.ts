@@ -35,18 +35,12 @@ export class OperationRunner {
     operation: Operation<R, T>,
     prepare: () => AsyncDisposable | undefined,
   ): Promise<T> {
-    checkRequest(request);
-    await using _prepared = prepare();
-    return await this.run("create", request, operation);
+    return await this.#open("create", request, operation, prepare);
   }
 
   /** Finishes interrupted restores first, tells what the vault lacks, then runs the operation. */
   async run<R extends RunOptions, T>(access: Access, request: R, operation: Operation<R, T>): Promise<T> {
-    return await this.open(access, request, async (context, started) => {
-      await recoverFirst(context, access, started);
-      await warnOfFlaw(context, started);
-      return await operation(context, started);
-    });
+    return await this.#open(access, request, operation, () => undefined);
   }
 
   /**
@@ -74,15 +68,36 @@ export class OperationRunner {
     return await this.#start(request, operation, (signal, warn) => this.#contexts.open(access, signal, warn));
   }
 
+  async #open<R extends RunOptions, T>(
+    access: Access,
+    request: R,
+    operation: Operation<R, T>,
+    prepare: () => AsyncDisposable | undefined,
+  ): Promise<T> {
+    return await this.#start(
+      request,
+      async (context, started) => {
+        await recoverFirst(context, access, started);
+        await warnOfFlaw(context, started);
+        return await operation(context, started);
+      },
+      (signal, warn) => this.#contexts.open(access, signal, warn),
+      prepare,
+    );
+  }
+
+  /** The only place where a request is looked at before it is believed. */
   async #start<R extends RunOptions, T>(
     request: R,
     operation: Operation<R, T>,
     open: (signal: AbortSignal, warn: (message: string) => void) => Promise<OperationContext>,
+    prepare: () => AsyncDisposable | undefined = () => undefined,
   ): Promise<T> {
     checkRequest(request);
     const signal = request.signal ?? new AbortController().signal;
     const observer = bothObservers(this.#observer, request.observer);
     signal.throwIfAborted();
+    await using _prepared = prepare();
     const context = await open(signal, (message) => observer.warning(message));
     return await operation(context, { ...request, signal, observer });
   }
