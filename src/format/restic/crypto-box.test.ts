@@ -4,6 +4,7 @@ import { isBackupError } from "../../domain/error.ts";
 import { fc } from "../../testing/properties.ts";
 import {
   boxOverheadBytes,
+  decryptUnproven,
   encodeMasterKey,
   newMasterKey,
   openBox,
@@ -83,6 +84,30 @@ test("openBoxInto() finds every flipped bit, a short box and a target that is to
   }
   assert.throws(() => openBoxInto(resticKey, resticBox.subarray(0, 31), target), isDamaged);
   assert.throws(() => openBoxInto(resticKey, resticBox, Buffer.alloc(17)), /17 are free/);
+});
+
+test("decryptUnproven() gives what openBoxInto() gives, and other bytes where the box was changed", () => {
+  const key = newMasterKey();
+  for (const length of [0, 1, 131_071, 131_072, 300_001]) {
+    const plain = Buffer.alloc(length, "words ");
+    const target = Buffer.alloc(length + 10, 0xee);
+    const box = sealBox(key, plain);
+    assert.equal(decryptUnproven(key, box, target), length);
+    assert.ok(target.subarray(0, length).equals(plain));
+    assert.ok(target.subarray(length).every((byte) => byte === 0xee));
+    if (length === 0) continue;
+    box[16 + length - 1]! ^= 1;
+    decryptUnproven(key, box, target);
+    assert.ok(!target.subarray(0, length).equals(plain));
+  }
+});
+
+test("decryptUnproven() refuses an IV of zeros, a short box and a target that is too small", () => {
+  const target = Buffer.alloc(100);
+  const box = Buffer.concat([Buffer.alloc(16), resticBox.subarray(16)]);
+  assert.throws(() => decryptUnproven(resticKey, box, target), /its IV is all zeros/);
+  assert.throws(() => decryptUnproven(resticKey, resticBox.subarray(0, 31), target), isDamaged);
+  assert.throws(() => decryptUnproven(resticKey, resticBox, Buffer.alloc(17)), /17 are free/);
 });
 
 test("openBox() refuses a box that was cut short, down to nothing", () => {

@@ -29,6 +29,9 @@ const macKeyPartBytes = 16;
 /** How much longer an envelope is than what is inside. */
 export const boxOverheadBytes: number = ivBytes + macBytes;
 
+/** Decrypted at once where no MAC is computed: fewer calls, and still what the processor's cache holds. */
+const unprovenPieceBytes = 128 * 1024;
+
 /** What is smaller costs more to give back than to leave to the collector. */
 const releasedBytesMin = 1024;
 
@@ -123,13 +126,27 @@ export function openBox(key: MasterKey, box: Uint8Array): Buffer {
  * @returns How many bytes were inside
  */
 export function openBoxInto(key: MasterKey, box: Uint8Array, target: Uint8Array): number {
-  if (box.length - boxOverheadBytes > target.length) {
-    throw new BackupError(
-      "bug",
-      `Cannot open ${box.length - boxOverheadBytes} bytes: ${target.length} are free`,
-    );
-  }
+  assertRoom(box, target);
   return openBoxInPieces(key, box, (plain, at) => target.set(plain, at));
+}
+
+/**
+ * As {@link openBoxInto} without the MAC: what a changed box gives is changed bytes. Only for plain bytes whose
+ * SHA-256 is known from something that passed its own MAC, and is compared before anybody uses them (I6).
+ *
+ * @throws {BackupError} `damaged` for a box that is too short, and for an IV of zeros
+ */
+export function decryptUnproven(key: MasterKey, box: Uint8Array, target: Uint8Array): number {
+  assertRoom(box, target);
+  const iv = ivOf(box);
+  const ciphertext = box.subarray(ivBytes, box.length - macBytes);
+  const decipher = createDecipheriv(cipherName, ciphersOf(key).encrypt, iv);
+  for (let at = 0; at < ciphertext.length; at += unprovenPieceBytes) {
+    const plain = decipher.update(ciphertext.subarray(at, at + unprovenPieceBytes));
+    target.set(plain, at);
+    releasePiece(plain);
+  }
+  return ciphertext.length;
 }
 
 /**
@@ -148,6 +165,12 @@ export function openBoxInPieces(
   const decipher = createDecipheriv(cipherName, ciphers.encrypt, iv);
   checkMac(poly1305(oneTimeKey(ciphers, iv), openedPieces(decipher, ciphertext, take)), box);
   return ciphertext.length;
+}
+
+function assertRoom(box: Uint8Array, target: Uint8Array): void {
+  const length = box.length - boxOverheadBytes;
+  if (length > target.length)
+    throw new BackupError("bug", `Cannot open ${length} bytes: ${target.length} are free`);
 }
 
 function ivOf(box: Uint8Array): Uint8Array {

@@ -13,6 +13,7 @@ import { decompressInto } from "../../../encode/zstd-decoder.ts";
 import { StoredFrame } from "../../../encode/zstd-stored.ts";
 import {
   boxOverheadBytes,
+  decryptUnproven,
   openBox,
   openBoxInPieces,
   openBoxInto,
@@ -106,7 +107,9 @@ function decodeFrom(
   for (const [index, blob] of blobs.entries()) {
     const length = plainLengthOf(blob);
     const place = target?.subarray(blob.at, blob.at + length) ?? plainScratch.take(length);
-    const state = decodeOne(key, stored.slice(blob.offset, blob.length), blob, place);
+    const box = stored.slice(blob.offset, blob.length);
+    const state =
+      blob.to === undefined ? decodeOne(key, box, blob, place) : decodeContent(key, box, blob, place);
     if (state !== undefined) failures.push({ index, state });
     else for (const to of blob.to ?? []) writeData(to, place);
   }
@@ -121,6 +124,31 @@ export function checkBlob(key: MasterKey, box: Uint8Array, blob: BlobToDecode): 
 export function takeBlob(key: MasterKey, box: Uint8Array, blob: NamedBlob): Uint8Array | undefined {
   const plain = Buffer.allocUnsafeSlow(plainLengthOf(blob));
   return decodeOne(key, box, blob, plain) === undefined ? plain : undefined;
+}
+
+/**
+ * As {@link decodeOne}, for what goes into a restored file. I6: its SHA-256 comes from a tree that passed its MAC and
+ * its own, and says of every byte what the MAC of the blob could say. So that is left out where nothing but the
+ * hash sees the bytes before they are compared; wherever it is not as it should be, the MAC has the first word.
+ */
+function decodeContent(
+  key: MasterKey,
+  box: Uint8Array,
+  blob: NamedBlob,
+  place: Uint8Array,
+): string | undefined {
+  return isStoredContent(key, box, blob, place) ? undefined : decodeOne(key, box, blob, place);
+}
+
+/** Whether `place` holds the blob now, which is not compressed: no decoder may see what has no MAC. */
+function isStoredContent(key: MasterKey, box: Uint8Array, blob: NamedBlob, place: Uint8Array): boolean {
+  if (blob.uncompressedLength !== undefined || box.length !== blob.length) return false;
+  try {
+    return describeDifference(place.subarray(0, decryptUnproven(key, box, place)), blob) === undefined;
+  } catch (error) {
+    if (!isBackupError(error, "damaged")) throw error;
+    return false;
+  }
 }
 
 /** What is wrong; undefined where `place` holds the blob. */
