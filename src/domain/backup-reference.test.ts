@@ -97,6 +97,24 @@ test("findBackup() wants the source named where the vault holds several", () => 
   );
 });
 
+test("findBackup() passes over backups that are dated in the future, while latest can be another", () => {
+  const nowMs = 1_000_000_000_000;
+  const dayMs = 24 * 3_600_000;
+  const made = (days: number, state: Backup["state"] = "good"): Backup =>
+    backup(`db_${days}`, { startedAtMs: nowMs + days * dayMs, state });
+  const all = [made(400), made(2), made(0.9, "damaged"), made(0), made(-1)];
+  assert.equal(findBackup(all, "latest", any).id, "db_400", "whoever asks without a clock");
+  assert.equal(findBackup(all, "latest", { ...any, nowMs }).id, "db_0.9", "clocks of two machines differ");
+  assert.equal(findBackup(all, "latest", { preferTrusted: true, nowMs }).id, "db_0");
+  assert.equal(
+    findBackup(all.slice(0, 2), "latest", { ...any, nowMs }).id,
+    "db_400",
+    "where there is no other",
+  );
+  assert.equal(findBackup(all.slice(0, 3), "latest", { preferTrusted: true, nowMs }).id, "db_400");
+  assert.equal(findBackup(all, "db_2", { ...any, nowMs }).id, "db_2", "by its id any");
+});
+
 test("findBackup() takes latest of the configured source, among backups of others", () => {
   const two = [backup("db_backup_20240105_120000", { source: "blog" }), ...newestFirst];
   const shop = { configuredSource: "shop", preferTrusted: false };

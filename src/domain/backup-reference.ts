@@ -6,6 +6,7 @@
  */
 
 import type { Backup, BackupFile, BackupType } from "./backup.ts";
+import { isDatedInFuture } from "./clock.ts";
 import { BackupError } from "./error.ts";
 
 export interface ReferenceScope {
@@ -15,6 +16,8 @@ export interface ReferenceScope {
   readonly type?: BackupType | undefined;
   /** Should `latest` pass over suspect and damaged backups while there is a better one? */
   readonly preferTrusted: boolean;
+  /** Milliseconds since 1970: `latest` passes over backups that are dated in the future from then, while there are others. */
+  readonly nowMs?: number | undefined;
 }
 
 /** Ids shown where a name fits several. */
@@ -89,8 +92,13 @@ function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceSco
       },
     );
   }
-  const trusted = candidates.find((backup) => backup.state === "good" || backup.state === "incomplete");
-  const chosen = scope.preferTrusted ? (trusted ?? candidates[0]) : candidates[0];
+  // One that was made while the clock was wrong would be the latest until its time has come, for years maybe.
+  const { nowMs = Number.POSITIVE_INFINITY } = scope;
+  const inOrder = candidates.toSorted(
+    (a, b) => Number(isDatedInFuture(a.startedAtMs, nowMs)) - Number(isDatedInFuture(b.startedAtMs, nowMs)),
+  );
+  const trusted = inOrder.find((backup) => backup.state === "good" || backup.state === "incomplete");
+  const chosen = scope.preferTrusted ? (trusted ?? inOrder[0]) : inOrder[0];
   if (chosen !== undefined) return chosen;
   const wanted = [scope.type, "backup", source === undefined ? "" : `of ${source}`];
   throw new BackupError(

@@ -13,6 +13,14 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), elapsed: () => performance.now() };
 
+/** A clock that is set right is never off by more. */
+const futureToleranceMs = 24 * 3_600_000;
+
+/** Tells whether what has this time was made under a clock that was wrong, or the clock is wrong now. */
+export function isDatedInFuture(epochMs: number, nowMs: number): boolean {
+  return epochMs > nowMs + futureToleranceMs;
+}
+
 /** `2024-01-01T12:00:00.000+03:00`: local time of this machine with its offset. */
 export function isoWithOffset(epochMs: number): string {
   const offsetMinutes = -new Date(epochMs).getTimezoneOffset();

@@ -54,6 +54,16 @@ function inTimeZone<T>(zone: string, work: () => T): T {
   }
 }
 
+test("planRetention() keeps what was just made, also where the clock was set back and its time is not the newest", () => {
+  const made = backup(newestMs - 20 * hourMs);
+  const backups = [...series(3, hourMs), made, backup(newestMs - 30 * hourMs)];
+  const reasons = (justMade?: string): readonly string[] =>
+    planRetention(backups, { last: 1 }, made.startedAtMs, justMade).decisions.map((d) => d.reasons.join());
+  assert.deepEqual(reasons(), ["last,newest good", "", "", "", ""]);
+  assert.deepEqual(reasons(made.id), ["last,newest good", "", "", "just made", ""]);
+  assert.deepEqual(reasons(backups[0]?.id), reasons(), "where a rule keeps it, nothing more is said");
+});
+
 test("planRetention() keeps the last N of each source and type on its own", () => {
   const backups = [
     ...series(5, hourMs),

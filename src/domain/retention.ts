@@ -5,10 +5,11 @@
  */
 
 import type { Backup } from "./backup.ts";
+import { isDatedInFuture } from "./clock.ts";
 import { pickAll } from "./retention-picks.ts";
 import { checkRetentionRules, type RetentionRules } from "./retention-rules.ts";
 
-/** Why a backup stays, for people: `last`, `daily`, `oldest daily`, `pinned`, `newest good`, `suspect holds rotation`. */
+/** Why a backup stays, for people: `last`, `daily`, `oldest daily`, `pinned`, `newest good`, `just made`, `suspect holds rotation`. */
 export type KeepReason = string;
 
 /** What retention looks at in a backup. */
@@ -41,9 +42,6 @@ export interface RetentionPlan<B> {
   readonly held: readonly string[];
 }
 
-/** A clock that is set right is never off by more; what is dated later was made under a wrong one. */
-const futureToleranceMs = 24 * 3_600_000;
-
 /**
  * Decides for each backup whether it stays, per source and type.
  *
@@ -52,12 +50,15 @@ const futureToleranceMs = 24 * 3_600_000;
  * one keeps everything of its source and type.
  *
  * @param nowMs Milliseconds since 1970
+ * @param justMade Id of the backup that this rotation comes after. Where the clock was set back it is not the
+ *   newest by its time, and still what is there now
  * @throws {BackupError} `invalid-input` for rules that keep nothing
  */
 export function planRetention<B extends RetainedBackup>(
   backups: readonly B[],
   rules: RetentionRules,
   nowMs: number,
+  justMade?: string,
 ): RetentionPlan<B> {
   checkRetentionRules(rules);
   const reasons = new Map<B, Set<KeepReason>>(backups.map((backup) => [backup, new Set()]));
@@ -81,6 +82,7 @@ export function planRetention<B extends RetainedBackup>(
   }
   const decisions = backups.map((backup) => {
     const all = [...(reasons.get(backup) ?? [])];
+    if (all.length === 0 && backup.id === justMade) all.push("just made");
     return { backup, keep: all.length > 0, reasons: all };
   });
   return { decisions, held };
@@ -90,7 +92,7 @@ function exemptionOf(backup: RetainedBackup, nowMs: number): KeepReason | undefi
   if (backup.safety) return "safety backup";
   if (backup.neverRemoved === true && backup.state === "damaged") return "cannot be read";
   if (backup.neverRemoved === true || backup.state === "unverified") return "not made by this program";
-  if (backup.startedAtMs > nowMs + futureToleranceMs) return "dated in the future";
+  if (isDatedInFuture(backup.startedAtMs, nowMs)) return "dated in the future";
   return undefined;
 }
 

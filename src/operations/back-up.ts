@@ -139,10 +139,10 @@ async function rotateAfter(
 ): Promise<RotateResult | undefined> {
   const request = { source: backup.source, type: backup.type, observer: log, signal };
   try {
-    const { removed, ...plan } = await rotateBackups(context, { ...request, dryRun: true });
+    const { removed, ...plan } = await rotateBackups(context, { ...request, dryRun: true }, backup.id);
     for (const held of plan.held) log.warning(held);
     if (removed.length === 0) return { ...plan, removed, dryRun: false };
-    return await rotateBackups(context, request);
+    return await rotateBackups(context, request, backup.id);
   } catch (error) {
     // The backup is there; whoever cancels now, or a vault that is busy, does not undo that.
     log.warning(`${backup.id} was made, but older backups were not rotated: ${errorText(error)}`);

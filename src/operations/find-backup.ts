@@ -39,7 +39,8 @@ export async function resolveReference(
     // Here, so that `latest` means the same to every operation.
     const [only, another] = context.sources;
     const configuredSource = another === undefined ? only?.name : undefined;
-    return { found: "stored", backup: findBackup(backups, reference, { ...scope, configuredSource }) };
+    const nowMs = context.clock.now();
+    return { found: "stored", backup: findBackup(backups, reference, { ...scope, configuredSource, nowMs }) };
   }
   const path = await existingPath(reference);
   const name = await nameInVault(context, path);

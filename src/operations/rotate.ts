@@ -17,18 +17,21 @@ import type { RotateRequest, RotateResult, Started } from "./requests.ts";
 /**
  * A dry run takes no lock and works on a read-only vault too.
  *
+ * @param justMade Id of the backup it comes after, which stays
  * @throws {BackupError} `invalid-input` for rules that keep nothing; `unsupported` for a prune
  *   where nothing needs one; `locked`
  */
 export async function rotateBackups(
   context: OperationContext,
   request: Started<RotateRequest>,
+  justMade?: string,
 ): Promise<RotateResult> {
   checkRetentionRules(request.rules ?? context.retention);
   // Before anything is removed.
   if (request.prune === true) requireMaintenance(context, "prune");
-  if (request.dryRun === true) return plan(context, request, await context.vault.list(request.signal));
-  const result = await removeBackups(context, request);
+  if (request.dryRun === true)
+    return plan(context, request, await context.vault.list(request.signal), justMade);
+  const result = await removeBackups(context, request, justMade);
   if (request.prune !== true) return result;
   const { signal, observer } = request;
   return { ...result, pruned: await pruneVault(context, { signal, observer }) };
@@ -37,12 +40,13 @@ export async function rotateBackups(
 async function removeBackups(
   context: OperationContext,
   request: Started<RotateRequest>,
+  justMade: string | undefined,
 ): Promise<RotateResult> {
   const { signal, observer } = request;
   observer.progress({ phase: "lock", bytesDone: 0, itemsDone: 0 });
   return await context.vault.exclusively(
     async (remover) => {
-      const result = plan(context, request, await remover.list(signal));
+      const result = plan(context, request, await remover.list(signal), justMade);
       const total = result.removed.length;
       observer.progress({ phase: "rotate", bytesDone: 0, itemsDone: 0, itemsTotal: total });
       if (total > 0) await remover.remove(result.removed, signal);
@@ -63,13 +67,15 @@ function plan(
   context: OperationContext,
   request: Started<RotateRequest>,
   backups: readonly Backup[],
+  justMade: string | undefined,
 ): RotateResult {
   const wanted = backups.filter(
     (backup) =>
       (request.source === undefined || backup.source === request.source) &&
       (request.type === undefined || backup.type === request.type),
   );
-  const { decisions, held } = planRetention(wanted, request.rules ?? context.retention, context.clock.now());
+  const rules = request.rules ?? context.retention;
+  const { decisions, held } = planRetention(wanted, rules, context.clock.now(), justMade);
   const going = decisions.filter((decision) => !decision.keep).map((decision) => decision.backup);
   // What a backup of a repository has stored may be needed by the others.
   const awaitsPrune = context.vault.format === "repository";
