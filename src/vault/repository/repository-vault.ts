@@ -74,8 +74,9 @@ export async function openRepositoryVault(
   if (options.forRestore !== true) return new RepositoryVault(options, await openOrCreate(options, signal));
   const spareWorkers = new SpareWorkers();
   const meanwhile = async (): Promise<void> => {
-    spareWorkers.start();
     await Promise.all([import("./list-backups.ts"), import("./backup-reader.ts"), options.meanwhile?.()]);
+    // Last, and nobody waits for them: a key that is derived has the first claim on a processor.
+    void spareWorkers.start();
   };
   try {
     const repo = await openOrCreate({ ...options, meanwhile }, signal);

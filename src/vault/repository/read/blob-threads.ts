@@ -35,6 +35,7 @@ export interface ToThread {
 
 /** @internal Between the threads and this file. */
 export interface FromThread {
+  /** Of no task in the first message, which says that the thread has loaded what it needs. */
   readonly id: number;
   readonly failures: readonly DecodeFailure[] | undefined;
   /** Answers an {@link InspectTask}. */
@@ -143,6 +144,8 @@ export class BlobThreads implements AsyncDisposable {
     });
     worker.on("error", (error) => this.#fail(thread, error));
     worker.on("exit", () => this.#fail(thread, undefined));
+    // Until it has a task: a listener makes the program wait for its thread.
+    worker.unref();
     return thread;
   }
 

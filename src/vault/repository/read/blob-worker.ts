@@ -11,6 +11,10 @@ import { decodeBlobs, decodeFile } from "./decode-blobs.ts";
 import { inspectFile } from "./inspect-file.ts";
 import { UnwrittenError } from "./write-data.ts";
 
+/** Says that everything is loaded. */
+const noTask = -1;
+
+parentPort?.postMessage({ id: noTask, failures: undefined } satisfies FromThread);
 parentPort?.once("message", ({ key }: FirstToThread) => {
   parentPort?.on("message", (message: ToThread) => work(key, message));
 });

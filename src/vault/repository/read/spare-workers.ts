@@ -44,36 +44,67 @@ function startIfPossible(): Worker | undefined {
   }
 }
 
+/** When a thread has loaded what it needs, or ends before. */
+function loaded(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ["message", "error", "exit"]) worker.once(event, () => resolve());
+    // A listener makes the program wait for its thread.
+    worker.unref();
+  });
+}
+
 /** Holds the threads until somebody takes them. Disposing ends those that nobody took. */
 export class SpareWorkers implements AsyncDisposable {
   readonly #workers = new Set<Worker>();
+  #isWanted = false;
+  #isDisposed = false;
 
-  /** Starts as many as decode at once, as far as the system lets it. */
-  start(): void {
-    for (let missing = decodingThreads() - this.#workers.size; missing > 0; missing--) {
-      const worker = startIfPossible();
-      if (worker === undefined) return;
-      this.#workers.add(worker);
-      // One that cannot start is none; whoever needs it starts another, and hears why that fails.
-      const forget = (): void => void this.#workers.delete(worker);
-      worker.once("error", forget).once("exit", forget);
-    }
+  /**
+   * Starts as many as decode at once, as far as the system lets it. One after the other: two at once would take
+   * turns with whatever is waited for meanwhile, where there are two processors.
+   *
+   * @returns When all have loaded what they need; never where they are taken before
+   */
+  async start(): Promise<void> {
+    // Whoever failed to open a vault may hear of it before this is called.
+    if (this.#isWanted || this.#isDisposed) return;
+    this.#isWanted = true;
+    for (let worker = this.#startNext(); worker !== undefined; worker = this.#startNext())
+      await loaded(worker);
   }
 
-  /** All of them, which are the caller's from now on; none where none were started. */
+  /** All of them, which are the caller's from now on, whether loaded or not; none where none were wanted. */
   take(): readonly Worker[] {
+    while (this.#startNext() !== undefined);
+    this.#isWanted = false;
     const taken = [...this.#workers];
     this.#workers.clear();
-    for (const worker of taken) worker.removeAllListeners();
+    // Of these alone: Node.js listens, too.
+    for (const worker of taken)
+      for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
     return taken;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    this.#isWanted = false;
     const ended = this.take().map((worker) => {
       // Of one that could not start and that nobody needs; without a listener it would end the program.
       worker.on("error", () => undefined);
       return worker.terminate();
     });
     await Promise.all(ended);
+  }
+
+  /** Undefined where there are enough, or no more can be started. */
+  #startNext(): Worker | undefined {
+    if (!this.#isWanted || this.#workers.size >= decodingThreads()) return undefined;
+    const worker = startIfPossible();
+    if (worker === undefined) return undefined;
+    this.#workers.add(worker);
+    // One that cannot start is none; whoever needs it starts another, and hears why that fails.
+    const forget = (): void => void this.#workers.delete(worker);
+    worker.once("error", forget).once("exit", forget);
+    return worker;
   }
 }
