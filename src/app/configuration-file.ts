@@ -6,15 +6,15 @@
  */
 
 import { readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { parseDuration } from "../domain/duration.ts";
 import { BackupError, errorText, isBackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { FolderConfiguration, ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
+import { fromHome } from "./home-directory.ts";
 import type { GivenPassword } from "./password-choice.ts";
-import { homeDirectory } from "./state-directory.ts";
 import { localFolder } from "./vault-place.ts";
 
 /** A configuration is written by hand; what is larger is some other file. */
@@ -191,11 +191,6 @@ function unreadable(file: string, cause: unknown): BackupError {
 
 function resolvePath(base: string, path: string): string {
   return resolve(base, fromHome(path));
-}
-
-/** No shell has read the file, and people write there what they write everywhere else. */
-function fromHome(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(homeDirectory(), path.slice(1)) : path;
 }
 
 function convertSource(given: z.infer<typeof source>, base: string): SourceConfiguration {

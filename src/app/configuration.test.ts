@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
 import { checkConfiguration, resolveSources, type SourceConfiguration } from "./configuration.ts";
-import { defaultStateDirectory, homeDirectory } from "./state-directory.ts";
+import { homeDirectory } from "./home-directory.ts";
+import { defaultStateDirectory } from "./state-directory.ts";
 
 test("resolveSources() fills in names and absolute paths", () => {
   const [source] = resolveSources(
@@ -99,6 +100,7 @@ test("defaultStateDirectory() follows the XDG specification", () => {
   assert.equal(defaultStateDirectory({ XDG_STATE_HOME: "/x/state" }), "/x/state/vertex-backup");
   assert.match(defaultStateDirectory({ XDG_STATE_HOME: "relative" }), /\/\.local\/state\/vertex-backup$/);
   assert.equal(defaultStateDirectory({ VERTEX_BACKUP_STATE: "/own", XDG_STATE_HOME: "/x" }), "/own");
+  assert.equal(defaultStateDirectory({ VERTEX_BACKUP_STATE: "~/own" }), join(homeDirectory(), "own"));
   const before = process.env["HOME"];
   try {
     for (const empty of ["", "relative"]) {

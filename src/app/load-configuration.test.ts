@@ -108,6 +108,24 @@ test("loadConfiguration() takes ~/ at the beginning of every path of a file for 
   assert.deepEqual(kept.configuration.sources?.[0]?.databases, [join(directory, "~$1.db")]);
 });
 
+test("loadConfiguration() takes ~/ for the home directory in variables, which no shell has read either", async () => {
+  const environment = {
+    BACKUP_DIR: "~/backups",
+    VERTEX_BACKUP_STATE: "~/state",
+    VERTEX_BACKUP_PASSWORD_FILE: "~/secret",
+  };
+  const { vault, state, password } = (await loadConfiguration({}, environment, "/elsewhere")).configuration;
+  const home = homedir();
+  assert.deepEqual(
+    [vault, state, password],
+    [join(home, "backups"), join(home, "state"), { file: join(home, "secret") }],
+  );
+  await assert.rejects(
+    loadConfiguration({}, { VERTEX_BACKUP_CONFIG: "~/none-such.yaml" }, "/elsewhere"),
+    (error) => isBackupError(error, "not-found") && error.message.includes(join(home, "none-such.yaml")),
+  );
+});
+
 test("loadConfiguration() refuses a path in the home of another user, and says how a file that is called so is written", async () => {
   const source = (item: string): string => `sources:\n  - name: a\n    ${item}\n`;
   const cases = [

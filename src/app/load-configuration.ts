@@ -12,6 +12,7 @@ import { BackupError } from "../domain/error.ts";
 import type { RetentionRules } from "../domain/retention-rules.ts";
 import type { ManagerConfiguration, SourceConfiguration } from "./configuration.ts";
 import type { FileConfiguration } from "./configuration-file.ts";
+import { fromHome } from "./home-directory.ts";
 import { choosePassword, type GivenPassword } from "./password-choice.ts";
 import type { Environment } from "./state-directory.ts";
 import { localFolder, resticFolder } from "./vault-place.ts";
@@ -58,12 +59,12 @@ export async function loadConfiguration(
     file === undefined ? undefined : (await import("./configuration-file.ts")).readConfigurationFile(file);
   const { password: configuredPassword, ...configured } = fromFile ?? nothingConfigured;
   const retention = maxBackups(environment) ?? configured.retention;
-  const state = environment["VERTEX_BACKUP_STATE"] || undefined;
+  const state = pathIn(environment, "VERTEX_BACKUP_STATE");
   const type = backupType(environment);
   const password = choosePassword(overrides, environment, configuredPassword, currentDirectory);
   const configuration: ManagerConfiguration = {
     ...configured,
-    ...vaultPlace(overrides.vault ?? (environment["BACKUP_DIR"] || undefined), configured.vault, {
+    ...vaultPlace(overrides.vault ?? pathIn(environment, "BACKUP_DIR"), configured.vault, {
       environment,
       currentDirectory,
     }),
@@ -77,6 +78,12 @@ export async function loadConfiguration(
     ...(file === undefined ? {} : { file }),
     ...(type === undefined ? {} : { type }),
   };
+}
+
+/** An empty variable is one that is not set. */
+function pathIn(environment: Environment, name: string): string | undefined {
+  const path = environment[name];
+  return path ? fromHome(path) : undefined;
 }
 
 /** @param named By an option or `BACKUP_DIR` */
@@ -98,7 +105,7 @@ function findFile(
   environment: Environment,
   currentDirectory: string,
 ): string | undefined {
-  const named = overrides.config ?? (environment["VERTEX_BACKUP_CONFIG"] || undefined);
+  const named = overrides.config ?? pathIn(environment, "VERTEX_BACKUP_CONFIG");
   const file = resolve(currentDirectory, named ?? defaultFile);
   if (existsSync(file)) return file;
   if (named === undefined) return undefined;

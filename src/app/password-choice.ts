@@ -8,6 +8,7 @@
 
 import { resolve } from "node:path";
 import { BackupError } from "../domain/error.ts";
+import { fromHome } from "./home-directory.ts";
 import type { PasswordSource } from "./password.ts";
 import type { Environment } from "./state-directory.ts";
 
@@ -63,6 +64,6 @@ function fileOrCommand(
       hint: "Leave out one of the two.",
     });
   }
-  if (passwordFile !== undefined) return { file: resolve(currentDirectory, passwordFile) };
+  if (passwordFile !== undefined) return { file: resolve(currentDirectory, fromHome(passwordFile)) };
   return passwordCommand === undefined ? undefined : { command: passwordCommand };
 }

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isBackupError } from "../domain/error.ts";
 import {
   collect,
   collectFilled,
+  collectFilledPaths,
   filled,
+  filledPath,
   gzipLevel,
   maxUnused,
   momentMs,
@@ -56,6 +60,13 @@ test("maxUnused() reads percentages, sizes as they are printed, 0 and unlimited,
   assert.deepEqual(maxUnused("1T"), { maxUnusedBytes: 1e12 });
   for (const bad of ["", "10", "some", "-1%", "-5M", "1e3", "10P", "M", "%"])
     assert.throws(() => maxUnused(bad), /Wanted for example/, bad);
+});
+
+test("filledPath() takes ~/ for the home directory, which shells leave as it is behind --option=", () => {
+  assert.equal(filledPath("~/a b"), join(homedir(), "a b"));
+  for (const path of ["./~/x", "a/~", "~x", "plain"]) assert.equal(filledPath(path), path);
+  assert.deepEqual(collectFilledPaths("~", ["a"]), ["a", homedir()]);
+  assert.throws(() => filledPath(""), /empty/);
 });
 
 test("filled() and collectFilled() refuse an empty path, which would mean the current folder", () => {

@@ -6,6 +6,7 @@
  */
 
 import { InvalidArgumentError, Option } from "commander";
+import { fromHome } from "../app/home-directory.ts";
 import { backupTypes } from "../domain/backup.ts";
 import { BackupError, errorText } from "../domain/error.ts";
 import { parseWait } from "../domain/units.ts";
@@ -16,10 +17,7 @@ export function collect(value: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), value];
 }
 
-/**
- * A path, or anything else that is never empty. `--target "$DIR"` with `DIR` unset must
- * not mean the current folder.
- */
+/** Anything that is never empty. */
 export function filled(value: string): string {
   if (value !== "") return value;
   throw new InvalidArgumentError("It is empty.");
@@ -28,6 +26,22 @@ export function filled(value: string): string {
 /** {@link filled}, for an option that may be given several times. */
 export function collectFilled(value: string, previous: readonly string[] | undefined): readonly string[] {
   return collect(filled(value), previous);
+}
+
+/**
+ * A path. `--target "$DIR"` with `DIR` unset must not mean the current folder; and of `--vault=~/x`,
+ * which shells leave as it is, nobody wants a folder that is called `~`.
+ */
+export function filledPath(value: string): string {
+  return fromHome(filled(value));
+}
+
+/** {@link filledPath}, for an option that may be given several times. */
+export function collectFilledPaths(
+  value: string,
+  previous: readonly string[] | undefined,
+): readonly string[] {
+  return collect(filledPath(value), previous);
 }
 
 /** A whole number of at least 1. */

@@ -6,7 +6,7 @@
 
 import { Command, CommanderError } from "commander";
 import type { CommandModule, Example, GlobalOptions, RunCommand } from "./command.ts";
-import { collectFilled, filled, waitMs } from "./option-values.ts";
+import { collectFilledPaths, filled, filledPath, waitMs } from "./option-values.ts";
 import { type CommandEntry, commandRegistry } from "./registry.ts";
 import type { Palette } from "./render/palette.ts";
 
@@ -61,12 +61,12 @@ const programExamples: readonly Example[] = [
 
 function addGlobalOptions(program: Command): void {
   program
-    .option("-d, --database <path>", "SQLite database to protect; repeatable", collectFilled)
-    .option("-s, --storage <dir>", "folder of files to protect; repeatable", collectFilled)
-    .option("--vault <dir>", "where backups are kept (default: backups, or as configured)", filled)
-    .option("-p, --password-file <file>", "holds the password of a repository vault", filled)
+    .option("-d, --database <path>", "SQLite database to protect; repeatable", collectFilledPaths)
+    .option("-s, --storage <dir>", "folder of files to protect; repeatable", collectFilledPaths)
+    .option("--vault <dir>", "where backups are kept (default: backups, or as configured)", filledPath)
+    .option("-p, --password-file <file>", "holds the password of a repository vault", filledPath)
     .option("--password-command <cmd>", "shell command that prints the password instead", filled)
-    .option("-c, --config <file>", "configuration (default: vertex-backup.yaml, if it is there)", filled)
+    .option("-c, --config <file>", "configuration (default: vertex-backup.yaml, if it is there)", filledPath)
     .option("--source <name>", "the app that is meant, where several are configured", filled)
     .option("--lock-wait <duration>", "how long to wait for another run (default: 10m)", waitMs)
     .option("--json", "print one JSON document instead of text")

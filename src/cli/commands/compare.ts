@@ -11,7 +11,7 @@ import type { BackupManager } from "../../operations/backup-manager.ts";
 import type { EntryDifference } from "../../operations/browse/browse-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { filled } from "../option-values.ts";
+import { filled, filledPath } from "../option-values.ts";
 import { differenceLine } from "../render/difference.ts";
 import type { Palette } from "../render/palette.ts";
 
@@ -38,8 +38,12 @@ export const compareCommand: CommandModule = {
     command
       .argument("<before>", "id, the beginning of one, latest, or the path of a backup file")
       .argument("<after>", "the same, of the later one")
-      .option("--other-vault <dir>", "the later one is in this vault", filled)
-      .option("--other-password-file <file>", "holds the password of that vault (default: the same)", filled)
+      .option("--other-vault <dir>", "the later one is in this vault", filledPath)
+      .option(
+        "--other-password-file <file>",
+        "holds the password of that vault (default: the same)",
+        filledPath,
+      )
       .option("--other-password-command <command>", "shell command that prints that password", filled)
       .action((before: string, after: string, options: CompareOptions) =>
         run((context) => compare(context, { before, after }, options)),

@@ -13,7 +13,7 @@ import type { CopyOutcome, CopyRequest, CopyResult } from "../../operations/copy
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { errorBody, reportError } from "../error-report.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { filled, gzipLevel, typeOption } from "../option-values.ts";
+import { filled, filledPath, gzipLevel, typeOption } from "../option-values.ts";
 import type { Palette } from "../render/palette.ts";
 import { safeText } from "../render/safe-text.ts";
 
@@ -40,9 +40,9 @@ export const copyCommand: CommandModule = {
       .requiredOption(
         "--to <dir>",
         "the vault to copy into, of either format; made if it is not there",
-        filled,
+        filledPath,
       )
-      .option("--to-password-file <file>", "holds the password of that vault (default: the same)", filled)
+      .option("--to-password-file <file>", "holds the password of that vault (default: the same)", filledPath)
       .option("--to-password-command <command>", "shell command that prints that password", filled)
       .addOption(
         new Option("--to-format <format>", "what is made where there is no vault (default: archive)").choices(

@@ -16,7 +16,7 @@ import { formatBytes } from "../../domain/units.ts";
 import type { Dump, DumpRequest } from "../../operations/browse/browse-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { filled, typeOption } from "../option-values.ts";
+import { filledPath, typeOption } from "../option-values.ts";
 import { safeText } from "../render/safe-text.ts";
 import { writeNewFile } from "../write-new-file.ts";
 
@@ -44,7 +44,7 @@ export const dumpCommand: CommandModule = {
           packFormats,
         ),
       )
-      .option("-o, --output <file>", "write it there, when all of it is read and verified", filled)
+      .option("-o, --output <file>", "write it there, when all of it is read and verified", filledPath)
       .option("--force", "write binary to a terminal, or replace the output file")
       .action((backup: string, path: string | undefined, options: DumpOptions) =>
         run((context) => dump(context, { backup, path, options })),

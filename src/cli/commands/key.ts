@@ -16,7 +16,7 @@ import type { VaultKey } from "../../operations/vault-requests.ts";
 import { askNewPassword } from "../ask-password.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { filled } from "../option-values.ts";
+import { filled, filledPath } from "../option-values.ts";
 import { formatIsoMoment } from "../render/moment.ts";
 import { safeText } from "../render/safe-text.ts";
 import { shownId } from "../render/shown-id.ts";
@@ -52,7 +52,7 @@ export const keyCommand: CommandModule = {
     command
       .addArgument(new Argument("<action>", "what to do").choices(actions))
       .argument("[key]", "id of the key to remove, or its beginning")
-      .option("--new-password-file <file>", "holds the password to set (default: asked for)", filled)
+      .option("--new-password-file <file>", "holds the password to set (default: asked for)", filledPath)
       .option("--new-password-command <cmd>", "shell command that prints it instead", filled)
       .option("--host <name>", "host to write into the new key, for people (default: this one)", filled)
       .option("--user <name>", "user to write into it (default: this one)", filled)

@@ -10,7 +10,7 @@ import { toSnakeCase } from "../../contract/snake-case.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { filled } from "../option-values.ts";
+import { filledPath } from "../option-values.ts";
 import { kitCommands, kitPage, renderRecoveryKit } from "../render/recovery-kit.ts";
 import { safeText } from "../render/safe-text.ts";
 
@@ -33,7 +33,7 @@ export const recoveryKitCommand: CommandModule = {
   ],
   define: (command, run) => {
     command
-      .option("-o, --output <file>", "write it into a new file that only you can read", filled)
+      .option("-o, --output <file>", "write it into a new file that only you can read", filledPath)
       .option("--html", "as a page for a browser")
       .action((options: KitOptions) => run((context) => recoveryKit(context, options)));
   },

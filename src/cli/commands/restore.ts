@@ -15,7 +15,7 @@ import type { RestorePlan, RestoreRequest } from "../../operations/requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
 import { confirmOrRefuse, refuseWithoutAnswer } from "../confirm.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { collect, filled, typeOption } from "../option-values.ts";
+import { collect, filledPath, typeOption } from "../option-values.ts";
 import { changeLines, keptLines, planLines, restoredLines, type SafetyPlace } from "../render/restore.ts";
 import { safeText } from "../render/safe-text.ts";
 import { samePlace } from "../render/same-place.ts";
@@ -55,7 +55,7 @@ export const restoreCommand: CommandModule = {
     command
       .argument("[backup]", "id, the beginning of one, latest, or the path of a backup file")
       .addOption(typeOption("which latest is meant"))
-      .option("--target <dir>", "restore into this folder instead of to where it was", filled)
+      .option("--target <dir>", "restore into this folder instead of to where it was", filledPath)
       .addOption(new Option("--only <part>", "restore only this part").choices(["database", "storage"]))
       .option(
         "-i, --include <pattern>",
