@@ -123,7 +123,10 @@ test("findBackup() takes latest of the configured source, among backups of other
   assert.equal(findBackup(two, "latest", { ...shop, type: "full" }).type, "full");
   assert.throws(
     () => findBackup(two, "latest", { ...shop, type: "storage" }),
-    (error) => isBackupError(error, "not-found") && /latest storage backup of shop/.test(error.message),
+    (error) =>
+      isBackupError(error, "not-found") &&
+      /latest storage backup of shop/.test(error.message) &&
+      /by its id/.test(error.hint ?? ""),
   );
 });
 

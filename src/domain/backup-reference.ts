@@ -104,6 +104,9 @@ function findLatest<B extends Backup>(backups: readonly B[], scope: ReferenceSco
   throw new BackupError(
     "not-found",
     `Cannot find the latest ${wanted.filter(Boolean).join(" ")}: there is none`,
+    backups.length === 0
+      ? {}
+      : { hint: "There are others, which list shows; name one of them by its id if it is what you want." },
   );
 }
 
