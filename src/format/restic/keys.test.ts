@@ -60,13 +60,13 @@ test("sealKeyFile() is by itself at least as costly to guess as a key of restic 
 });
 
 test("chooseCost() asks more of a fast machine, and never less than the floor or more than it opens", () => {
-  assert.deepEqual(chooseCost(200), { N: 65_536, r: 8, p: 4 });
-  assert.deepEqual(chooseCost(60), { N: 65_536, r: 8, p: 9 });
-  assert.deepEqual(chooseCost(100_000), { N: 65_536, r: 8, p: 4 });
-  // restic's passes take half as long, and it takes as many as fit into 500 ms.
-  for (let passMs = 16; passMs < 125; passMs += 0.25) {
-    const restic = Math.floor(500 / (passMs / 2));
-    assert.ok(65_536 * chooseCost(passMs).p >= 32_768 * restic, `at ${passMs} ms`);
+  assert.deepEqual(chooseCost(100), { N: 65_536, r: 8, p: 4 });
+  assert.deepEqual(chooseCost(30), { N: 65_536, r: 8, p: 8 });
+  assert.deepEqual(chooseCost(50_000), { N: 65_536, r: 8, p: 4 });
+  for (let passMs = 8; passMs < 63; passMs += 0.125) {
+    const restic = 32_768 * Math.floor(500 / passMs);
+    const ours = 65_536 * chooseCost(passMs).p;
+    assert.ok(ours >= restic && (ours <= restic + 65_536 || ours === 4 * 65_536), `at ${passMs} ms`);
   }
   assert.deepEqual(chooseCost(0), { N: 65_536, r: 8, p: 32 });
 });

@@ -44,13 +44,11 @@ const chosenR = 8;
 /** With it the work is restic 0.14's on our 2.1 GHz reference machine (N 32768, r 8, p 8), in twice the memory. */
 const leastP = 4;
 const mostP = 32;
-/**
- * restic calibrates to 500 ms and rounds its passes down, of which two are one of ours: rounding
- * 520 ms never comes out at less work, on no machine.
- */
-const targetMs = 520;
-/** A quarter of the N that is chosen, five times over: 150 ms, in which fetching the memory weighs little. */
-const trialCost: ScryptCost = { N: chosenN / 4, r: chosenR, p: 5 };
+/** restic takes as many passes of its N as fit into this: https://github.com/elithrar/simple-scrypt. */
+const resticMs = 500;
+const resticN = 32_768;
+/** Passes of restic's, three times over: with a smaller N the memory weighs less, and ours came out a quarter too many. */
+const trialCost: ScryptCost = { N: resticN, r: chosenR, p: 3 };
 
 /** Reads a key file; whatever it is not is `damaged`, another key derivation than scrypt `unsupported`. */
 export function parseKeyFile(bytes: Uint8Array): KeyDocument {
@@ -119,17 +117,17 @@ export async function sealKeyFile(
   return { created, username, hostname, kdf: "scrypt", N, r, p, salt, data };
 }
 
-/** The cost for new keys on this machine: {@link targetMs} of work, and never less than a fixed floor. */
+/** The cost for new keys on this machine, and never less than a fixed floor. */
 async function calibrateCost(): Promise<ScryptCost> {
   const startedAtMs = performance.now();
   await deriveKey("", new Uint8Array(saltBytes), trialCost);
-  const trialMs = performance.now() - startedAtMs;
-  return chooseCost((trialMs / trialCost.p) * (chosenN / trialCost.N));
+  return chooseCost((performance.now() - startedAtMs) / trialCost.p);
 }
 
-/** The cost for a machine on which one pass (p = 1) takes `passMs`. */
-export function chooseCost(passMs: number): ScryptCost {
-  const p = Math.min(mostP, Math.max(leastP, Math.round(targetMs / passMs)));
+/** The work that restic chooses, or a little more, where one of its passes (N 32768, p 1) takes `resticPassMs`. */
+export function chooseCost(resticPassMs: number): ScryptCost {
+  const work = resticN * Math.floor(resticMs / resticPassMs);
+  const p = Math.min(mostP, Math.max(leastP, Math.ceil(work / chosenN)));
   return { N: chosenN, r: chosenR, p };
 }
 
