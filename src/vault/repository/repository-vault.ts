@@ -173,9 +173,16 @@ class RepositoryVault implements Vault {
   }
 
   async hold(signal: AbortSignal): Promise<AsyncDisposable> {
-    if (this.readOnly) return { async [Symbol.asyncDispose]() {} };
+    const without: AsyncDisposable = { async [Symbol.asyncDispose]() {} };
+    if (this.readOnly) return without;
     const options = { exclusive: false, lockWaitMs: defaultLockWaitMs, observer: silentObserver };
-    return await acquireLock(this.#repo, options, signal);
+    try {
+      return await acquireLock(this.#repo, options, signal);
+    } catch (error) {
+      // Where no lock can be put nobody can begin to remove anything, and what is there must be had.
+      if (!isBackupError(error, "no-space")) throw error;
+      return without;
+    }
   }
 
   async exclusively<T>(

@@ -7,7 +7,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { BackupError } from "../../../domain/error.ts";
+import { BackupError, isBackupError } from "../../../domain/error.ts";
 import type { ObjectId } from "../../../format/restic/model.ts";
 import type { Storage } from "../../../storage/storage.ts";
 import { LockWait } from "../../lock-wait.ts";
@@ -40,7 +40,7 @@ const leftBehind = new WeakMap<Storage, ObjectId[]>();
 /**
  * A lock beside other shared ones, or the only one. Locks in the way whose owners are gone are removed.
  *
- * @throws {BackupError} `locked` after waiting `lockWaitMs`
+ * @throws {BackupError} `locked` after waiting `lockWaitMs`; `no-space`
  */
 export async function acquireLock(
   repo: Repository,
@@ -79,7 +79,7 @@ async function tryLock(
 ): Promise<Attempt> {
   const lock = new RepositoryLock(repo, options, (ids) => noteLeftBehind(repo.storage, ids));
   try {
-    await lock.put(signal);
+    await putLock(repo, lock, signal);
     if (!repo.storage.properties.consistentList) await sleep(settleMs, undefined, { signal });
     // Looked at again after locks were broken: the owner of one may just have refreshed it.
     for (const broken = new Set<ObjectId>(); ; ) {
@@ -97,6 +97,19 @@ async function tryLock(
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/** Whoever frees space by removing backups needs a lock for that, so there the usual advice leads nowhere. */
+async function putLock({ storage }: Repository, lock: RepositoryLock, signal: AbortSignal): Promise<void> {
+  try {
+    await lock.put(signal);
+  } catch (error) {
+    if (!isBackupError(error, "no-space")) throw error;
+    throw new BackupError("no-space", `Cannot lock ${storage.location}: the disk is full`, {
+      cause: error,
+      hint: "Free a few kilobytes on it by other means first, for to remove backups takes a lock, too; then rotate and prune.",
+    });
   }
 }
 
