@@ -10,7 +10,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BackupError } from "../../domain/error.ts";
+import { BackupError, errorText } from "../../domain/error.ts";
 import type { FailureMessage, FromChild, TaskName, Tasks, ToChild } from "./capture-messages.ts";
 
 /** JavaScript memory of the process, MiB; its buffers and SQLite's caches come on top and are bounded by constants. */
@@ -31,16 +31,9 @@ export class CaptureProcess {
   readonly #exited: Promise<unknown>;
   #alive = true;
 
-  /** Forks. The process sees nothing of our environment, where secrets may be. */
+  /** Forks. @throws {BackupError} `source-unavailable` where the system lets no more processes start */
   constructor() {
-    // In development this file is TypeScript, when published JavaScript; the child is its sibling.
-    const script = new URL(`./capture-child${extname(import.meta.url)}`, import.meta.url);
-    this.#child = fork(fileURLToPath(script), [], {
-      env: {},
-      execArgv: [`--max-old-space-size=${heapMiB}`, "--max-semi-space-size=2"],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
-    });
+    this.#child = forkChild();
     this.#exited = once(this.#child, "exit").catch(() => undefined);
     const end = (): void => {
       this.#alive = false;
@@ -122,6 +115,30 @@ export class CaptureProcess {
       this.#child.unref();
       this.#child.channel?.unref();
     }
+  }
+}
+
+/** The process sees nothing of our environment, where secrets may be. */
+function forkChild(): ChildProcess {
+  // In development this file is TypeScript, when published JavaScript; the child is its sibling.
+  const script = new URL(`./capture-child${extname(import.meta.url)}`, import.meta.url);
+  try {
+    return fork(fileURLToPath(script), [], {
+      env: {},
+      execArgv: [`--max-old-space-size=${heapMiB}`, "--max-semi-space-size=2"],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+  } catch (error) {
+    throw new BackupError(
+      "source-unavailable",
+      `Cannot start a process to read databases: ${errorText(error)}`,
+      {
+        cause: error,
+        retryable: true,
+        hint: "Look for a limit of processes or memory (ulimit -u, a container's), then try again.",
+      },
+    );
   }
 }
 
