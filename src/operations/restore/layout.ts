@@ -35,7 +35,7 @@ export interface LayoutFacts {
 /** A target with the path it is built at. */
 export interface StagedTarget extends PlacedTarget {
   readonly stagedPath: ByteString;
-  /** Where it is built; it moves to `stagedPath` when the target that it lies in has been built. */
+  /** Where it is built; with the target that it lies in, it comes to `stagedPath` when that has been built. */
   readonly builtPath: ByteString;
   /** Another target that it lies in. */
   readonly insideOf: StagedTarget | undefined;

@@ -16,6 +16,7 @@ import { deviceOf } from "../../source/mounts.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import { isInside } from "../../source/swap/restore-journal.ts";
 import { makeDirectories, realDisk } from "../../source/swap/swap-disk.ts";
+import { absolutePath } from "../../source/tree/entry-path.ts";
 import { pathBytesMax, withShortPath } from "../../source/tree/short-path.ts";
 import { syncTree } from "../../source/tree/sync-tree.ts";
 import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
@@ -129,7 +130,7 @@ async function stageFolders(
 function openFolder({ layout, selection, backup }: PreparedRestore, target: StagedTarget): OpenFolder {
   const inside = layout.staged.filter((other) => other.insideOf === target);
   const taken = inside.flatMap((other) => {
-    const path = other.place.path.slice(target.place.path.length + 1) as ByteString;
+    const path = pathInside(other, target);
     return other.target.kind === "database" ? withSidecars(path) : [path];
   });
   const writer = openTreeWriter(textOf(target.builtPath), {
@@ -197,13 +198,21 @@ function isTaken(taken: readonly string[], path: string): boolean {
   return taken.some((other) => path === other || isInside(path, other));
 }
 
-/** Moves what lies in this folder to its place in it, before the folder gets its times. */
+/**
+ * Moves what lies in this folder to its place in it, before the folder gets its times. That is
+ * where the folder is built: one that lies in another itself is moved there later, with all in it.
+ */
 async function moveInside({ layout }: PreparedRestore, outer: StagedTarget): Promise<void> {
   for (const target of layout.staged) {
     if (target.insideOf !== outer) continue;
-    await makeDirectories(posix.dirname(target.stagedPath) as ByteString, 0o755);
-    await realDisk.rename(target.builtPath, target.stagedPath);
+    const place = absolutePath(outer.builtPath, pathInside(target, outer));
+    await makeDirectories(posix.dirname(place) as ByteString, 0o755);
+    await realDisk.rename(target.builtPath, place);
   }
+}
+
+function pathInside({ place }: StagedTarget, outer: StagedTarget): ByteString {
+  return place.path.slice(outer.place.path.length + 1) as ByteString;
 }
 
 /** One sync a file system where that is possible; databases alone have been synced one by one. */
