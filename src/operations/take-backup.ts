@@ -16,6 +16,7 @@ import { type CapturedDatabase, captureDatabases } from "./capture-databases.ts"
 import { collectReferences } from "./collect-references.ts";
 import type { OperationContext } from "./context.ts";
 import { type ImagePlace, openImagePlace } from "./image-place.ts";
+import { refuseTwins } from "./refuse-twins.ts";
 import type { DatabaseSource, Source } from "./requests.ts";
 import type { RunLog } from "./run-log.ts";
 import { ScanProgress } from "./scan-progress.ts";
@@ -39,8 +40,8 @@ export interface BackupJob {
 /**
  * Takes the backup and returns it. Cancelled or failed, it leaves nothing a reader can see.
  *
- * @throws {BackupError} `source-unavailable` if nothing of the source is there and there is
- *   no earlier backup to compare with; `no-space`, `storage-unavailable`, `locked`
+ * @throws {BackupError} `invalid-input` if the source names one thing twice; `source-unavailable` if
+ *   nothing of it is there and there is no earlier backup to compare with; `no-space`, `storage-unavailable`, `locked`
  */
 export async function takeBackup(
   context: OperationContext,
@@ -50,6 +51,7 @@ export async function takeBackup(
 ): Promise<Backup> {
   const { host } = context.machine.owner;
   const [calledAtMs, startedAtElapsed] = [context.clock.now(), context.clock.elapsed()];
+  refuseTwins(sourceOf(job));
   await using capturer = await context.openCapturer();
   if (databasesOf(job).length > 0) capturer.prepare();
   const earlier = await context.vault.list(signal);
@@ -189,6 +191,12 @@ function entryCount(parent: Backup | undefined): number {
   if (parent === undefined) return 0;
   const { counts } = parent;
   return counts.files + counts.directories + counts.symlinks;
+}
+
+/** What of the source is backed up. */
+function sourceOf(job: BackupJob): Pick<Source, "name" | "databases" | "folders"> {
+  const { name, folders } = job.source;
+  return { name, databases: databasesOf(job), folders: job.type === "database" ? [] : folders };
 }
 
 function databasesOf({ source, type }: BackupJob): readonly DatabaseSource[] {

@@ -6,9 +6,8 @@
  * @module
  */
 
-import { lstat } from "node:fs/promises";
 import type { Backup } from "../../domain/backup.ts";
-import { type ByteString, byteStringToPath } from "../../domain/byte-string.ts";
+import type { ByteString } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { loadMounts } from "../../source/mounts.ts";
 import { realDisk } from "../../source/swap/swap-disk.ts";
@@ -19,9 +18,11 @@ import type { BackupReader } from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import { resolveReference } from "../find-backup.ts";
 import type { RestoreRequest, RestoreTargetPlan, Started } from "../requests.ts";
+import { hardLinkWarnings } from "./hard-links.ts";
 import { type Layout, layOut, type PlacedTarget } from "./layout.ts";
 import { type Selection, selectEntries } from "./selection.ts";
 import { chooseTargets, type RestoreTarget } from "./targets.ts";
+import { mergeTwins } from "./twins.ts";
 
 export interface PreparedRestore extends AsyncDisposable {
   readonly restoreId: string;
@@ -93,7 +94,11 @@ async function prepareOpened(
   if (databases.length + roots.length === 0) throw nothingToRestore(backup, request, only);
   const { target, source } = request;
   const chosen = chooseTargets(backup, { target, source, databases, roots }, context.sources);
-  const placed = await Promise.all(chosen.targets.map(placeTarget));
+  const { placed, warnings: twins } = await mergeTwins(
+    await Promise.all(chosen.targets.map(placeTarget)),
+    reader,
+    signal,
+  );
   const live = request.live === true;
   const keep = await databasesToKeep(context, backup, placed, live);
   const own = context.ownDirectories.map(realBytePath);
@@ -108,6 +113,7 @@ async function prepareOpened(
   const warnings = [
     ...(placed.some(({ place }) => place.state !== "absent") ? safetyWarnings(context) : []),
     ...chosen.warnings,
+    ...twins,
     ...(await hardLinkWarnings(placed, live)),
     ...leftOutWarnings(reader),
     ...warningsOf(
@@ -159,26 +165,6 @@ function safetyWarnings({ vault }: OperationContext): readonly string[] {
   return [
     `No vault can be written to in ${vault.location}, so no safety backup is taken: what is replaced is kept beside it, which takes no further space`,
   ];
-}
-
-/** A database file with further names is replaced under one of them only; the others keep what is there now. */
-async function hardLinkWarnings(placed: readonly PlacedTarget[], live: boolean): Promise<readonly string[]> {
-  const warnings: string[] = [];
-  for (const { target, place } of placed) {
-    // Written live it stays the same file.
-    if (live || target.kind !== "database" || place.state !== "file") continue;
-    // What was there a moment ago and is gone is none of it any more.
-    const nlink = await lstat(byteStringToPath(place.path)).then(
-      (stats) => stats.nlink,
-      () => 1,
-    );
-    if (nlink <= 1) continue;
-    const others = nlink === 2 ? "one further name" : `${nlink - 1} further names`;
-    warnings.push(
-      `${target.path} has ${others} (hard links), which keep the present content: only this name gets the restored database`,
-    );
-  }
-  return warnings;
 }
 
 /** Named one by one are as many as people read. */
