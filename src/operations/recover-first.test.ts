@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -28,6 +28,33 @@ test("createBackup() is not kept from its work by a restore journal that nobody 
     assert.equal(backup.state, "good");
     assert.match(warnings.join("\n"), /interrupted restore could not be completed or taken back/);
     await assert.rejects(manager.restoreBackup({ backup: backup.id, target: join(work, "out") }));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+});
+
+test("where it cannot be seen whether a restore was interrupted, that is said, and restores are refused by name", async () => {
+  const work = mkdtempSync(join(tmpdir(), "vertex-backup-recover-"));
+  try {
+    const [uploads, state] = [join(work, "uploads"), join(work, "state")];
+    mkdirSync(uploads);
+    mkdirSync(state);
+    writeFileSync(join(uploads, "a.txt"), "hello");
+    // Unreadable to root, too.
+    symlinkSync("restores", join(state, "restores"));
+    const sources = [{ name: "app", storage: [uploads] }];
+    await using manager = createBackupManager({ vault: join(work, "backups"), state, sources });
+    const warnings: string[] = [];
+    const observer = { ...silentObserver, warning: (message: string) => void warnings.push(message) };
+    const { backup } = await manager.createBackup({ observer });
+    assert.equal(backup.state, "good");
+    const said = `Cannot see whether a restore was interrupted: ${join(state, "restores")} cannot be read (ELOOP`;
+    assert.equal(warnings.filter((warning) => warning.startsWith(said)).length, 1, warnings.join("\n"));
+    assert.doesNotMatch(warnings.join("\n"), /could not be completed/);
+    await assert.rejects(
+      manager.restoreBackup({ backup: backup.id, target: join(work, "out") }),
+      (error) => isBackupError(error, "storage-unavailable") && error.message.startsWith(said),
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

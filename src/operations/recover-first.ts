@@ -23,7 +23,7 @@ export async function recoverFirst(
   { signal, observer }: Started<RunOptions>,
 ): Promise<void> {
   try {
-    if ((await journalIds(context.stateDirectory)).length === 0) return;
+    if (!(await holdsJournals(context, access, observer))) return;
     // It may have seen folders that are going to be exchanged.
     await context.dropWalk?.();
     const { recovered, failures, warnings } = await recoverWherePossible(context, signal);
@@ -37,6 +37,21 @@ export async function recoverFirst(
     signal.throwIfAborted();
     if (access === "state") throw error;
     observer.warning(notFinished(error));
+  }
+}
+
+/** Where that cannot be seen, most likely no restore was ever begun: what is said says no more than that. */
+async function holdsJournals(
+  { stateDirectory }: OperationContext,
+  access: Access,
+  observer: Started<RunOptions>["observer"],
+): Promise<boolean> {
+  try {
+    return (await journalIds(stateDirectory)).length > 0;
+  } catch (error) {
+    if (access === "state") throw error;
+    observer.warning(errorText(error));
+    return false;
   }
 }
 

@@ -63,6 +63,21 @@ test("restore of a folder with a bind mount on it, on the same device, works the
   assert.equal(readFileSync(join(elsewhere, "1.txt"), "utf8"), "then");
 });
 
+test("restore to a file system that is mounted read-only is refused for that, and not for who runs it", async () => {
+  await using app = createLiveApp();
+  await using manager = createBackupManager(app.configuration);
+  await manager.createFullBackup();
+  const target = join(app.directory, "read-only");
+  mkdirSync(target);
+  using _mount = mount(target, "-o", "ro", ...tmpfs);
+  await assert.rejects(
+    manager.restoreBackup({ backup: "latest", target }),
+    (error) =>
+      isBackupError(error, "unsafe") &&
+      error.message === `Cannot build a restore in ${target}: the file system is read-only`,
+  );
+});
+
 test("restore of a part of a mount point swaps that part only", async () => {
   await using app = createLiveApp();
   rmSync(app.uploads, { recursive: true });

@@ -79,15 +79,17 @@ async function makeContainers({ layout }: PreparedRestore): Promise<void> {
 
 function cannotBuildBeside(container: ByteString, cause: unknown): BackupError {
   const folder = byteStringToDisplay(posix.dirname(container) as ByteString);
-  const code = (cause as NodeJS.ErrnoException).code ?? "";
-  const isForbidden = ["EACCES", "EPERM", "EROFS"].includes(code);
-  const state = isForbidden ? "this user may not write there" : errorText(cause);
+  const { code = "" } = cause as NodeJS.ErrnoException;
+  const isReadOnly = code === "EROFS";
+  const isForbidden = code === "EACCES" || code === "EPERM";
+  const forbidden = isForbidden ? "this user may not write there" : errorText(cause);
+  const remedy = isReadOnly ? "mount it so that it can be written to" : "run as a user who may write there";
   return new BackupError(
     code === "ENOSPC" ? "no-space" : "unsafe",
-    `Cannot build a restore in ${folder}: ${state}`,
+    `Cannot build a restore in ${folder}: ${isReadOnly ? "the file system is read-only" : forbidden}`,
     {
       cause,
-      hint: "What is restored is built beside what it replaces: run as a user who may write there, or restore elsewhere with --target.",
+      hint: `What is restored is built beside what it replaces: ${remedy}, or restore elsewhere with --target.`,
     },
   );
 }
