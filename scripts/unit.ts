@@ -8,10 +8,11 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, realpathSync, rmSync, statfsSync } from "node:fs";
+import { chmodSync, mkdtempSync, realpathSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { removeTree } from "../src/testing/remove-tree.ts";
 
 /** Some ten times what the tests that run at once put there. */
 const memoryBytesMin = 2 * 1024 ** 3;
@@ -50,5 +51,5 @@ const preloaded = ["cached-forks", "untraced-tests"].map(
 process.on("SIGINT", () => undefined);
 const args = [...flags, ...preloaded, "--test", ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, args, { env, stdio: "inherit" });
-rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
+removeTree(temporary);
 process.exitCode = status ?? 1;

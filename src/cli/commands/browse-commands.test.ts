@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import "../../testing/kept-captures.ts";
 import { errorSchema } from "../../contract/error.ts";
@@ -18,6 +18,8 @@ before(async () => {
   rmSync("uploads/2024/photo-0.jpg");
   sandbox.write("uploads/notes.txt", "hello again\n");
   sandbox.write("uploads/new.txt", "new\n");
+  chmodSync("uploads/notes.txt", 0o644);
+  chmodSync("uploads/2024", 0o755);
   await sandbox.run("create --tag second");
 });
 

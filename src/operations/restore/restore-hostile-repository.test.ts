@@ -1,13 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
@@ -18,6 +10,7 @@ import { openLocalStorage } from "../../storage/local-storage.ts";
 import { readThisMachine } from "../../storage/this-machine.ts";
 import { type HostileChange, hostileChange, storeDocuments } from "../../testing/hostile-documents.ts";
 import { fc } from "../../testing/properties.ts";
+import { removeTree } from "../../testing/remove-tree.ts";
 import { openTestRepository, testPassword } from "../../testing/test-repository.ts";
 
 /** Everything in a folder, with what is in it, but for what may change: vault, state and target. */
@@ -64,7 +57,7 @@ async function tryRestore(changes: readonly HostileChange[]): Promise<boolean> {
     assert.deepEqual(surroundings(folder), before);
     return error !== undefined;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    removeTree(folder);
   }
 }
 

@@ -16,6 +16,7 @@ import { type TestContext, test } from "node:test";
 import { asByteString, type ByteString } from "../../domain/byte-string.ts";
 import type { Entry, StoredEntry } from "../../domain/entry.ts";
 import { isBackupError, type ErrorKind } from "../../domain/error.ts";
+import { removeTree } from "../../testing/remove-tree.ts";
 import { compareTree } from "./compare-tree.ts";
 import { openTreeWriter, type TreeReport, type TreeWriterOptions } from "./tree-writer.ts";
 import { walkFolder } from "../folder/walk-folder.ts";
@@ -26,7 +27,7 @@ type Step = readonly [entry: StoredEntry, content?: string | readonly Uint8Array
 
 function makeStaging(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tree-writer-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  t.after(() => removeTree(folder));
   const staging = join(folder, "staging");
   mkdirSync(staging, { mode: 0o700 });
   return staging;
