@@ -6,6 +6,7 @@
 
 import type { Backup } from "./backup.ts";
 import { isDatedInFuture } from "./clock.ts";
+import { parseDuration, subtractDuration } from "./duration.ts";
 import { pickAll } from "./retention-picks.ts";
 import { checkRetentionRules, type RetentionRules } from "./retention-rules.ts";
 
@@ -42,16 +43,25 @@ export interface RetentionPlan<B> {
   readonly held: readonly string[];
 }
 
+/** Which safety backups go, where somebody has asked for that. */
+export interface SafetyRule {
+  /** Those older than this, e.g. `1m`, measured from now. */
+  readonly olderThan: string;
+  /** Ids of those that an undo may still need. */
+  readonly needed: ReadonlySet<string>;
+}
+
 /**
  * Decides for each backup whether it stays, per source and type.
  *
  * Safety backups, files that are not ours or cannot be read, and backups dated in the future
- * are neither counted nor removed. I5: the newest good backup always stays, and an unconfirmed suspect
+ * are neither counted nor removed; safety backups may go by a rule of their own (I4). I5: the newest good backup always stays, and an unconfirmed suspect
  * one keeps everything of its source and type.
  *
  * @param nowMs Milliseconds since 1970
  * @param justMade Id of the backup that this rotation comes after. Where the clock was set back it is not the
  *   newest by its time, and still what is there now
+ * @param safetyRule Without it every safety backup stays
  * @throws {BackupError} `invalid-input` for rules that keep nothing
  */
 export function planRetention<B extends RetainedBackup>(
@@ -59,21 +69,23 @@ export function planRetention<B extends RetainedBackup>(
   rules: RetentionRules,
   nowMs: number,
   justMade?: string,
+  safetyRule?: SafetyRule,
 ): RetentionPlan<B> {
   checkRetentionRules(rules);
+  const whySafetyStays = safetyReasons(backups, nowMs, safetyRule);
   const reasons = new Map<B, Set<KeepReason>>(backups.map((backup) => [backup, new Set()]));
   const held: string[] = [];
   const counted: B[] = [];
   for (const backup of backups) {
-    const exemption = exemptionOf(backup, nowMs);
-    if (exemption === undefined) counted.push(backup);
-    else reasons.get(backup)?.add(exemption);
+    const exemption = backup.safety ? whySafetyStays(backup) : exemptionOf(backup, nowMs);
+    if (exemption !== undefined) reasons.get(backup)?.add(exemption);
+    else if (!backup.safety) counted.push(backup);
     if (backup.pinned) reasons.get(backup)?.add("pinned");
   }
-  const groups = Map.groupBy(counted, (backup) => `${backup.source}\n${backup.type}`);
+  const groups = Map.groupBy(counted, groupOf);
   for (const group of groups.values()) {
     const keep = (backup: B, reason: KeepReason): unknown => reasons.get(backup)?.add(reason);
-    const suspect = group.find((backup) => backup.state === "suspect" || backup.suspect === true);
+    const suspect = group.find(isSuspect);
     if (suspect !== undefined) {
       held.push(heldSentence(suspect));
       for (const backup of group) keep(backup, "suspect holds rotation");
@@ -88,8 +100,48 @@ export function planRetention<B extends RetainedBackup>(
   return { decisions, held };
 }
 
+/**
+ * Why a safety backup stays. I5 holds for them as well: what a suspect backup holds stays, and so does the
+ * newest good one where the source has no other good backup.
+ */
+function safetyReasons(
+  backups: readonly RetainedBackup[],
+  nowMs: number,
+  rule: SafetyRule | undefined,
+): (backup: RetainedBackup) => KeepReason | undefined {
+  if (rule === undefined) return () => "safety backup";
+  const sinceMs = subtractDuration(nowMs, parseDuration(rule.olderThan));
+  const onlyGood = onlyGoodOfSources(backups);
+  const held = new Set(backups.filter(isSuspect).map(groupOf));
+  return (backup) => {
+    const exemption = exemptionOf(backup, nowMs);
+    if (exemption !== undefined) return exemption;
+    if (backup.startedAtMs >= sinceMs) return "safety backup";
+    if (rule.needed.has(backup.id)) return "undo may need it";
+    if (held.has(groupOf(backup))) return "suspect holds rotation";
+    return onlyGood.has(backup) ? "newest good" : undefined;
+  };
+}
+
+function onlyGoodOfSources(backups: readonly RetainedBackup[]): ReadonlySet<RetainedBackup> {
+  const good = backups.filter((backup) => backup.state === "good" && backup.neverRemoved !== true);
+  const groups = [...Map.groupBy(good, ({ source }) => source).values()];
+  return new Set(
+    groups
+      .filter((group) => group.every(({ safety }) => safety))
+      .flatMap((group) => group.toSorted(newestFirst).slice(0, 1)),
+  );
+}
+
+function groupOf({ source, type }: RetainedBackup): string {
+  return `${source}\n${type}`;
+}
+
+function isSuspect(backup: RetainedBackup): boolean {
+  return !backup.safety && (backup.state === "suspect" || backup.suspect === true);
+}
+
 function exemptionOf(backup: RetainedBackup, nowMs: number): KeepReason | undefined {
-  if (backup.safety) return "safety backup";
   if (backup.neverRemoved === true && backup.state === "damaged") return "cannot be read";
   if (backup.neverRemoved === true || backup.state === "unverified") return "not made by this program";
   if (isDatedInFuture(backup.startedAtMs, nowMs)) return "dated in the future";

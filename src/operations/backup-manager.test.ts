@@ -167,6 +167,37 @@ test("rotation: the newest of each type stay, with the parts of full backups and
   assert.equal(readdirSync(join(app.vault, "full")).length, 2);
 });
 
+test("rotation: safety backups stay until somebody asks for their end, and then but for what an undo may need (I4)", async () => {
+  await using app = createLiveApp({ retention: { last: 9 } });
+  const clock = settableClock(new Date(2024, 0, 1, 12).getTime());
+  await using manager = createBackupManager(app.configuration, { clock });
+  const { backup } = await manager.backupDatabase();
+  const safety: (string | undefined)[] = [];
+  for (let run = 0; run < 3; run++) {
+    clock.set(clock.now() + hourMs);
+    safety.push((await manager.restoreDatabase({ backup: backup.id })).safetyBackupId);
+  }
+  clock.set(clock.now() + 48 * hourMs);
+  assert.deepEqual((await manager.rotateBackups()).removed, []);
+  await assert.rejects(manager.rotateBackups({ safetyOlderThan: "yesterday" }), (error) =>
+    isBackupError(error, "invalid-input"),
+  );
+  assert.deepEqual((await manager.rotateBackups({ safetyOlderThan: "3d" })).removed, []);
+  assert.deepEqual((await manager.rotateBackups({ safetyOlderThan: "1d", type: "full" })).removed, []);
+  const request = { safetyOlderThan: "1d", dryRun: true };
+  const { decisions, removed } = await manager.rotateBackups(request);
+  assert.deepEqual(removed.toSorted(), safety.slice(0, 2));
+  const last = decisions.find((decision) => decision.backup.id === safety[2]);
+  assert.deepEqual(last?.reasons, ["undo may need it"]);
+  assert.deepEqual((await manager.rotateBackups({ ...request, dryRun: false })).removed, removed);
+  assert.deepEqual(
+    (await manager.listBackups()).map(({ id }) => id),
+    [safety[2], backup.id],
+  );
+  await manager.discardPreviousState();
+  assert.deepEqual((await manager.rotateBackups({ safetyOlderThan: "1d" })).removed, [safety[2]]);
+});
+
 test("database restore: the database as it was, a safety backup of what was there, and the way back", async () => {
   await using app = createLiveApp();
   await app.startWriter();

@@ -46,7 +46,7 @@ const rules: OptionRules = {
   readData,
   password: secret,
   ...named(text, "source", "backup", "before", "after", "path", "target", "pattern", "tag"),
-  ...named(text, "username", "host", "key", "restoreId"),
+  ...named(text, "username", "host", "key", "restoreId", "safetyOlderThan"),
   ...named(listOf(text), "tags", "include", "backups", "forget"),
   ...named(amount, "sinceMs", "untilMs", "maxUnusedPercent", "maxUnusedBytes"),
   ...named(flag, "integrityCheck", "rotate", "dryRun", "prune", "live", "force", "spaceCheck"),

@@ -112,6 +112,11 @@ export interface RotateRequest extends RunOptions {
   readonly type?: BackupType;
   /** Instead of the configured rules. */
   readonly rules?: RetentionRules;
+  /**
+   * Also remove safety backups older than this, e.g. `1y5m7d2h`, but for pinned ones and those that an undo
+   * on this machine may still need. Without it none is ever removed.
+   */
+  readonly safetyOlderThan?: string;
   readonly dryRun?: boolean;
   /** Also free the space, which only repositories need. Not together with a dry run. */
   readonly prune?: boolean;

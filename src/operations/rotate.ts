@@ -7,7 +7,8 @@
  */
 
 import type { Backup } from "../domain/backup.ts";
-import { planRetention } from "../domain/retention.ts";
+import { parseDuration } from "../domain/duration.ts";
+import { planRetention, type SafetyRule } from "../domain/retention.ts";
 import { checkRetentionRules } from "../domain/retention-rules.ts";
 import type { OperationContext } from "./context.ts";
 import { pruneVault } from "./maintain.ts";
@@ -28,9 +29,10 @@ export async function rotateBackups(
 ): Promise<RotateResult> {
   checkRetentionRules(request.rules ?? context.retention);
   // Before anything is removed.
+  if (request.safetyOlderThan !== undefined) parseDuration(request.safetyOlderThan);
   if (request.prune === true) requireMaintenance(context, "prune");
   if (request.dryRun === true)
-    return plan(context, request, await context.vault.list(request.signal), justMade);
+    return await plan(context, request, await context.vault.list(request.signal), justMade);
   const result = await removeBackups(context, request, justMade);
   if (request.prune !== true) return result;
   const { signal, observer } = request;
@@ -46,7 +48,7 @@ async function removeBackups(
   observer.progress({ phase: "lock", bytesDone: 0, itemsDone: 0 });
   return await context.vault.exclusively(
     async (remover) => {
-      const result = plan(context, request, await remover.list(signal), justMade);
+      const result = await plan(context, request, await remover.list(signal), justMade);
       const total = result.removed.length;
       observer.progress({ phase: "rotate", bytesDone: 0, itemsDone: 0, itemsTotal: total });
       if (total > 0) await remover.remove(result.removed, signal);
@@ -63,19 +65,25 @@ async function removeBackups(
   );
 }
 
-function plan(
+async function plan(
   context: OperationContext,
   request: Started<RotateRequest>,
   backups: readonly Backup[],
   justMade: string | undefined,
-): RotateResult {
+): Promise<RotateResult> {
   const wanted = backups.filter(
     (backup) =>
       (request.source === undefined || backup.source === request.source) &&
       (request.type === undefined || backup.type === request.type),
   );
   const rules = request.rules ?? context.retention;
-  const { decisions, held } = planRetention(wanted, rules, context.clock.now(), justMade);
+  const { decisions, held } = planRetention(
+    wanted,
+    rules,
+    context.clock.now(),
+    justMade,
+    await safetyRule(context, request),
+  );
   const going = decisions.filter((decision) => !decision.keep).map((decision) => decision.backup);
   // What a backup of a repository has stored may be needed by the others.
   const awaitsPrune = context.vault.format === "repository";
@@ -87,4 +95,16 @@ function plan(
     dryRun: request.dryRun === true,
     held,
   };
+}
+
+/** I4: safety backups go by explicit wish only, and none that brings back what a restore replaced. */
+async function safetyRule(
+  context: OperationContext,
+  { safetyOlderThan }: Started<RotateRequest>,
+): Promise<SafetyRule | undefined> {
+  if (safetyOlderThan === undefined) return undefined;
+  // Most runs rotate without it, and need nothing that restores are made of.
+  const { openJournals } = await import("./restore/recover.ts");
+  const needed = (await openJournals(context).list()).map(({ safetyBackupId }) => safetyBackupId);
+  return { olderThan: safetyOlderThan, needed: new Set(needed.filter((id) => id !== undefined)) };
 }

@@ -17,6 +17,7 @@ import { samePlace } from "../render/same-place.ts";
 
 interface RotateOptions extends KeepOptions {
   readonly type?: BackupType;
+  readonly safetyOlderThan?: string;
   readonly dryRun?: boolean;
   readonly prune?: boolean;
 }
@@ -29,6 +30,10 @@ export const rotateCommand: CommandModule = {
     { line: "vertex-backup rotate --keep-last 7 --keep-daily 14 --keep-monthly 12", text: "by these rules" },
     { line: "vertex-backup rotate --type database --keep-within 1m", text: "database backups of one month" },
     {
+      line: "vertex-backup rotate --keep-last unlimited --safety-older-than 3m",
+      text: "only safety backups, those older than three months",
+    },
+    {
       line: "vertex-backup rotate --prune --vault repository --password-file password",
       text: "and free the space of a repository",
     },
@@ -37,6 +42,7 @@ export const rotateCommand: CommandModule = {
     command.addOption(typeOption("only backups of this type"));
     defineKeepOptions(command);
     command
+      .option("--safety-older-than <age>", "also remove safety backups older than this, e.g. 3m")
       .option("--prune", "also free the space, where the vault is a repository")
       .option("-n, --dry-run", "remove nothing, show what would go and why")
       .action((options: RotateOptions) => run((context) => rotate(context, options)));
@@ -51,6 +57,7 @@ async function rotate(context: CommandContext, options: RotateOptions): Promise<
     ...operationOptions(context),
     ...(options.type === undefined ? {} : { type: options.type }),
     ...(rules === undefined ? {} : { rules }),
+    ...(options.safetyOlderThan === undefined ? {} : { safetyOlderThan: options.safetyOlderThan }),
     dryRun: options.dryRun === true,
     prune: options.prune === true,
   });

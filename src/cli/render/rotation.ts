@@ -5,7 +5,7 @@
  */
 
 import { formatAge, formatBytes, formatQuantity } from "../../domain/units.ts";
-import type { RotateResult } from "../../operations/requests.ts";
+import type { RotateResult, RotationDecision } from "../../operations/requests.ts";
 import { formatLocalTime } from "./moment.ts";
 import type { Palette } from "./palette.ts";
 import { safeText } from "./safe-text.ts";
@@ -37,7 +37,7 @@ export function decisionTable(
     { text: formatAge(nowMs - backup.startedAtMs), paint: palette.dim },
     { text: formatBytes(backup.storedBytes) },
     keep ? { text: "stays", paint: palette.green } : { text: goes, paint: palette.yellow },
-    { text: keep ? safeText(reasons.join(", ")) : "no rule keeps it" },
+    { text: keep ? safeText(reasons.join(", ")) : whyItGoes(backup) },
   ]);
   return renderTable(columns, rows, width, palette.bold);
 }
@@ -53,4 +53,8 @@ export function rotationSummary(result: RotateResult, palette: Palette): string[
     `${removed} ${verb}${freed}; ${kept} stay`,
     ...result.held.map((sentence) => palette.yellow(safeText(sentence))),
   ];
+}
+
+function whyItGoes({ safety }: RotationDecision["backup"]): string {
+  return safety ? "old safety backup" : "no rule keeps it";
 }

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { planRetention, type RetainedBackup, type SafetyRule } from "./retention.ts";
+
+const dayMs = 86_400_000;
+const nowMs = new Date(2024, 4, 15, 12, 0).getTime();
+
+let serial = 0;
+
+function backup(ageDays: number, changes: Partial<RetainedBackup> = {}): RetainedBackup {
+  return {
+    id: `b${++serial}`,
+    source: "shop",
+    type: "database",
+    startedAtMs: nowMs - ageDays * dayMs,
+    state: "good",
+    stateReason: "",
+    safety: false,
+    pinned: false,
+    tags: [],
+    ...changes,
+  };
+}
+
+test("planRetention() lets safety backups go that are older than asked for, and nothing that is still needed (I4, I5)", () => {
+  const old = 60;
+  const safety = { safety: true };
+  const needed = backup(old, safety);
+  const backups = [
+    backup(old, safety),
+    backup(1, safety),
+    backup(old, { ...safety, pinned: true }),
+    needed,
+    backup(old, { ...safety, neverRemoved: true }),
+    backup(old, { ...safety, type: "full" }),
+    backup(old, { ...safety, source: "blog", type: "full" }),
+    backup(61, { ...safety, source: "blog" }),
+    backup(0),
+    backup(0, { type: "full", state: "suspect" }),
+  ];
+  const reasons = (rule?: SafetyRule): readonly string[] =>
+    planRetention(backups, { last: 9 }, nowMs, undefined, rule).decisions.map((d) => d.reasons.join());
+  assert.deepEqual(reasons({ olderThan: "1m", needed: new Set([needed.id]) }).slice(0, 8), [
+    "",
+    "safety backup",
+    "pinned",
+    "undo may need it",
+    "not made by this program",
+    "suspect holds rotation",
+    "newest good",
+    "",
+  ]);
+  const among = reasons().slice(0, 8);
+  assert.ok(
+    among.every((reason) => reason.startsWith("safety backup")),
+    "without that wish they all stay",
+  );
+});
