@@ -36,6 +36,7 @@ export async function installIntoLive(request: LiveInstallRequest, clock: Clock)
   const deadline = clock.elapsed() + request.busyTimeoutMs;
   try {
     const imagePath = await imageWithPageSize(request.imagePath, convertedPath, targetPageSize(request));
+    refuseOtherEncoding(request, imagePath);
     await writeTarget(request, imagePath, deadline, clock);
     return putModeBack(request);
   } catch (error) {
@@ -64,6 +65,21 @@ async function imageWithPageSize(
   } finally {
     image.close();
   }
+}
+
+/** Connections keep the text encoding they began with: the app would fail, or read garbage. */
+function refuseOtherEncoding({ targetPath, busyTimeoutMs }: LiveInstallRequest, imagePath: string): void {
+  using image = openImage(imagePath);
+  using target = openTarget(targetPath, busyTimeoutMs);
+  // One without any table has no encoding yet.
+  if (pragma(target, "schema_version") === "0") return;
+  const [wanted, there] = [pragma(image, "encoding"), pragma(target, "encoding")];
+  if (wanted === there) return;
+  throw new BackupError(
+    "unsupported",
+    `Cannot write ${targetPath} through SQLite: its text is ${there}, that of the backup ${wanted}`,
+    { hint: "Stop the app and restore without --live." },
+  );
 }
 
 /**

@@ -145,3 +145,29 @@ test("installLive() says so when the target is no sound database", async () => {
     isBackupError(error, "unsupported"),
   );
 });
+
+for (const [there, wanted] of [
+  ["UTF-16le", "UTF-8"],
+  ["UTF-8", "UTF-16le"],
+] as const) {
+  test(`installLive() refuses to put ${wanted} text where an app has ${there}`, async () => {
+    using folder = new AppFolder();
+    const imagePath = join(folder.scratch, "image.db");
+    for (const [path, encoding] of [
+      [folder.path(), there],
+      [imagePath, wanted],
+    ] as const) {
+      using made = new DatabaseSync(path);
+      made.exec(
+        `PRAGMA encoding="${encoding}"; CREATE TABLE law (version); INSERT INTO law VALUES ('${encoding}')`,
+      );
+    }
+    using app = new DatabaseSync(folder.path());
+    const request = { imagePath, targetPath: folder.path(), journalMode: "delete", busyTimeoutMs: 1_000 };
+    await assert.rejects(
+      installLive(capturer, request, signal),
+      (error) => isBackupError(error, "unsupported") && /without --live/.test(error.hint ?? ""),
+    );
+    assert.equal(app.prepare("SELECT version FROM law").get()?.["version"], there);
+  });
+}
