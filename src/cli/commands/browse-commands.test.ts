@@ -14,12 +14,13 @@ before(async () => {
   sandbox = new CliSandbox();
   sandbox.write("uploads/evil\x1b]0;owned\x07.txt", "x");
   sandbox.write("uploads/evil\u202etxt.exe", "x");
+  // Whatever the umask is.
+  chmodSync("uploads/notes.txt", 0o644);
+  chmodSync("uploads/2024", 0o755);
   await sandbox.run("create --tag first");
   rmSync("uploads/2024/photo-0.jpg");
   sandbox.write("uploads/notes.txt", "hello again\n");
   sandbox.write("uploads/new.txt", "new\n");
-  chmodSync("uploads/notes.txt", 0o644);
-  chmodSync("uploads/2024", 0o755);
   await sandbox.run("create --tag second");
 });
 

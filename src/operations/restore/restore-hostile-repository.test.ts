@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
@@ -13,11 +21,17 @@ import { fc } from "../../testing/properties.ts";
 import { removeTree } from "../../testing/remove-tree.ts";
 import { openTestRepository, testPassword } from "../../testing/test-repository.ts";
 
+function withAllBelow(path: string): readonly string[] {
+  if (!lstatSync(path).isDirectory()) return [path];
+  return [path, ...readdirSync(path, { recursive: true, encoding: "utf8" }).map((name) => join(path, name))];
+}
+
 /** Everything in a folder, with what is in it, but for what may change: vault, state and target. */
 function surroundings(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }))
-    .filter(({ path }) => !/^(?:vault|state|target)(?:\/|$)/.test(relative(folder, path)))
+  return readdirSync(folder)
+    .filter((name) => !["vault", "state", "target"].includes(name))
+    .flatMap((name) => withAllBelow(join(folder, name)))
+    .map((path) => ({ entry: lstatSync(path), path }))
     .map(({ entry, path }) => {
       const content = entry.isFile()
         ? readFileSync(path, "latin1")
