@@ -351,6 +351,7 @@ test("restoreDatabase() cancelled before the swap leaves everything as it was", 
     assert.deepEqual(readFileSync(app.database), before);
     assert.deepEqual(leftovers(app.directory), []);
     assert.deepEqual(journals(app), []);
+    assert.equal((await manager.listBackups()).length, 1, "no safety backup stays of what is as it was");
   }
 });
 

@@ -23,7 +23,7 @@ import { comparePrepared, swappedDatabases } from "./plan.ts";
 import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
 import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { requireStored } from "./require-stored.ts";
-import { takeSafetyBackup } from "./safety.ts";
+import { dropSafetyBackup, takeSafetyBackup } from "./safety.ts";
 import { bytesToWrite, refuseIfTooLarge } from "./space.ts";
 import { type Staged, stageTargets } from "./stage.ts";
 import { StageProgress } from "./stage-progress.ts";
@@ -54,8 +54,31 @@ export async function restore(
   request: Started<RestoreRequest>,
   plan?: RestorePlan,
 ): Promise<RestoreResult> {
-  const { signal } = request;
   const log = new RunLog(request.observer, context.clock);
+  const useless: string[] = [];
+  try {
+    return await restoreHeld(context, request, plan, { log, useless });
+  } finally {
+    // Only now is the vault held by nobody of this run.
+    for (const id of useless) await dropSafetyBackup(context, id, log);
+  }
+}
+
+/** What a restore tells besides its result. */
+interface Told {
+  readonly log: RunLog;
+  /** Is given the id of the safety backup of a restore that changed nothing. */
+  readonly useless: string[];
+}
+
+async function restoreHeld(
+  context: OperationContext,
+  request: Started<RestoreRequest>,
+  plan: RestorePlan | undefined,
+  told: Told,
+): Promise<RestoreResult> {
+  const { signal } = request;
+  const { log } = told;
   await recoverWherePossible(context, signal);
   // I4: nobody removes the backup that is being restored while its safety backup is made.
   await using _held = await context.vault.hold(signal);
@@ -66,7 +89,7 @@ export async function restore(
   await requireStored(prepared, signal);
   if (request.force !== true) refuseInUse(swappedDatabases(prepared));
   await refuseIfTooLarge(prepared, pinned.spaceCheck === false ? (text) => log.warning(text) : undefined);
-  return await new RestoreRun(context, pinned, prepared, log).run();
+  return await new RestoreRun(context, pinned, prepared, told).run();
 }
 
 /** One restore from its first mark on the disk to its last. */
@@ -75,6 +98,7 @@ class RestoreRun {
   readonly #request: Started<RestoreRequest>;
   readonly #prepared: PreparedRestore;
   readonly #log: RunLog;
+  readonly #useless: string[];
   readonly #store: RestoreJournalStore;
   #journal: RestoreJournal;
 
@@ -82,12 +106,13 @@ class RestoreRun {
     context: OperationContext,
     request: Started<RestoreRequest>,
     prepared: PreparedRestore,
-    log: RunLog,
+    { log, useless }: Told,
   ) {
     this.#context = context;
     this.#request = request;
     this.#prepared = prepared;
     this.#log = log;
+    this.#useless = useless;
     this.#store = openJournals(context);
     this.#journal = this.#firstJournal();
   }
@@ -105,6 +130,7 @@ class RestoreRun {
       if (this.#request.force !== true) refuseInUse(swappedDatabases(this.#prepared));
     } catch (error) {
       await abandonRestore(this.#journal, tools, warn);
+      await this.#noteUseless();
       throw error;
     }
     this.#log.progress({ phase: "swap", bytesDone: 0, itemsDone: 0 });
@@ -112,6 +138,17 @@ class RestoreRun {
     const itemsDone = this.#prepared.layout.staged.length;
     this.#log.finalProgress({ phase: "swap", bytesDone: 0, itemsDone });
     return await this.#result(staged);
+  }
+
+  /** One whose journal could not be removed is still referred to. */
+  async #noteUseless(): Promise<void> {
+    const { id, safetyBackupId } = this.#journal;
+    if (safetyBackupId === undefined) return;
+    const isGone = await this.#store.read(id).then(
+      (journal) => journal === undefined,
+      () => false,
+    );
+    if (isGone) this.#useless.push(safetyBackupId);
   }
 
   /** Everything that can fail, before anything is touched. */

@@ -10,6 +10,7 @@ import { lstat } from "node:fs/promises";
 import type { Backup } from "../../domain/backup.ts";
 import { byteStringToPath, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import { BackupError, errorText, isBackupError } from "../../domain/error.ts";
+import { silentObserver } from "../../domain/progress.ts";
 import { absolutePath } from "../../source/tree/entry-path.ts";
 import type { OperationContext } from "../context.ts";
 import type { DatabaseSource, FolderSource, Source } from "../requests.ts";
@@ -21,6 +22,12 @@ import type { PreparedRestore } from "./prepare.ts";
 
 /** Of a partial restore, more files than this are not named one by one: the whole folder is taken. */
 const namedFilesMax = 1000;
+
+/** Removing one has a signal of its own, because that of the restore is often aborted already. */
+const dropTimeoutMs = 60_000;
+
+/** Whoever cancels does not want to wait for the runs of others. */
+const dropLockWaitMs = 2000;
 
 /**
  * Backs up what the restore will replace. Undefined if there is nothing, or if the vault
@@ -42,6 +49,23 @@ export async function takeSafetyBackup(
   const backup = context.vault.readOnly ? undefined : await takeOrWarn(context, source, log, signal);
   requireLive(prepared, backup);
   return backup;
+}
+
+/**
+ * Removes the safety backup of a restore that was given up before it changed anything: what it holds is still
+ * where it was. Where that fails, a warning says so.
+ */
+export async function dropSafetyBackup(context: OperationContext, id: string, log: RunLog): Promise<void> {
+  const signal = AbortSignal.timeout(dropTimeoutMs);
+  const options = { lockWaitMs: dropLockWaitMs, observer: silentObserver };
+  try {
+    await context.vault.exclusively((remover) => remover.remove([id], signal), options, signal);
+  } catch (error) {
+    const why = errorText(error);
+    log.warning(
+      `Nothing was changed, but the safety backup ${id} stays, for it could not be removed (${why}); rotate --safety-older-than removes it`,
+    );
+  }
 }
 
 async function takeOrWarn(
