@@ -76,6 +76,15 @@ export class PowerCutDisk implements SwapDisk {
     await realDisk.setAttributes(path, attributes);
   }
 
+  modeOf(path: ByteString): Promise<number | undefined> {
+    return realDisk.modeOf(path);
+  }
+
+  async setMode(path: ByteString, mode: number): Promise<void> {
+    this.#step();
+    await realDisk.setMode(path, mode);
+  }
+
   async removeTree(path: ByteString): Promise<void> {
     this.#step();
     await realDisk.removeTree(path);

@@ -20,6 +20,7 @@ import { resolveReference } from "../find-backup.ts";
 import type { RestoreRequest, RestoreTargetPlan, Started } from "../requests.ts";
 import { hardLinkWarnings } from "./hard-links.ts";
 import { type Layout, layOut, type PlacedTarget } from "./layout.ts";
+import { refuseForbidden } from "./permissions.ts";
 import { type Selection, selectEntries } from "./selection.ts";
 import { chooseTargets, type RestoreTarget } from "./targets.ts";
 import { mergeTwins } from "./twins.ts";
@@ -110,6 +111,7 @@ async function prepareOpened(
     own,
     keep,
   });
+  await refuseForbidden(layout);
   const warnings = [
     ...(placed.some(({ place }) => place.state !== "absent") ? safetyWarnings(context) : []),
     ...chosen.warnings,

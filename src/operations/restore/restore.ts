@@ -20,6 +20,7 @@ import { RunLog } from "../run-log.ts";
 import { claimTargets, newRestoreId } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { comparePrepared, swappedDatabases } from "./plan.ts";
+import { explainingRefusals, refuseForbidden } from "./permissions.ts";
 import { type PreparedRestore, prepareRestore, targetPlans } from "./prepare.ts";
 import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { requireStored } from "./require-stored.ts";
@@ -37,9 +38,11 @@ export async function planRestore(
   context: OperationContext,
   request: Started<RestoreRequest>,
 ): Promise<RestorePlan> {
-  await using prepared = await prepareRestore(context, request, newRestoreId(context));
-  await requireStored(prepared, request.signal);
-  return await comparePrepared(context, prepared, request);
+  return await explainingRefusals(async () => {
+    await using prepared = await prepareRestore(context, request, newRestoreId(context));
+    await requireStored(prepared, request.signal);
+    return await comparePrepared(context, prepared, request);
+  });
 }
 
 /**
@@ -57,7 +60,7 @@ export async function restore(
   const log = new RunLog(request.observer, context.clock);
   const useless: string[] = [];
   try {
-    return await restoreHeld(context, request, plan, { log, useless });
+    return await explainingRefusals(() => restoreHeld(context, request, plan, { log, useless }));
   } finally {
     // Only now is the vault held by nobody of this run.
     for (const id of useless) await dropSafetyBackup(context, id, log);
@@ -173,6 +176,7 @@ class RestoreRun {
     );
     progress.end();
     const areas = await planAreas(this.#prepared, this.#journal.areas, signal);
+    await refuseForbidden({ areas, live: this.#journal.live });
     this.#journal = { ...this.#journal, areas, state: "staged" };
     await this.#store.write(this.#journal);
     return staged;

@@ -8,20 +8,21 @@
 import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { posix } from "node:path";
-import { type ByteString, byteStringToDisplay, byteStringToUtf8 } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringToUtf8 } from "../../domain/byte-string.ts";
 import type { StoredEntry } from "../../domain/entry.ts";
-import { BackupError, errorText } from "../../domain/error.ts";
+import { BackupError } from "../../domain/error.ts";
 import type { DatabaseCapturer } from "../../source/capture/database-capturer.ts";
 import { deviceOf } from "../../source/mounts.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
 import { isInside } from "../../source/swap/restore-journal.ts";
-import { makeDirectories, realDisk } from "../../source/swap/swap-disk.ts";
+import { makeDirectories, ownerBits, realDisk } from "../../source/swap/swap-disk.ts";
 import { absolutePath } from "../../source/tree/entry-path.ts";
 import { pathBytesMax, withShortPath } from "../../source/tree/short-path.ts";
 import { syncTree } from "../../source/tree/sync-tree.ts";
 import { openTreeWriter, type TreeWriter } from "../../source/tree/tree-writer.ts";
 import type { EntryWithContent, FileSink } from "../../vault/vault.ts";
 import type { StagedTarget } from "./layout.ts";
+import { cannotBuildIn } from "./permissions.ts";
 import type { PreparedRestore } from "./prepare.ts";
 import { entryKey } from "./selection.ts";
 import { stageDatabase } from "./stage-database.ts";
@@ -72,26 +73,9 @@ async function makeContainers({ layout }: PreparedRestore): Promise<void> {
   for (const { imagePath } of layout.live) containers.add(posix.dirname(imagePath) as ByteString);
   for (const container of containers) {
     await withShortPath(container, (path) => mkdir(path, { mode: 0o700 })).catch((error: unknown) => {
-      throw cannotBuildBeside(container, error);
+      throw cannotBuildIn(posix.dirname(container) as ByteString, error);
     });
   }
-}
-
-function cannotBuildBeside(container: ByteString, cause: unknown): BackupError {
-  const folder = byteStringToDisplay(posix.dirname(container) as ByteString);
-  const { code = "" } = cause as NodeJS.ErrnoException;
-  const isReadOnly = code === "EROFS";
-  const isForbidden = code === "EACCES" || code === "EPERM";
-  const forbidden = isForbidden ? "this user may not write there" : errorText(cause);
-  const remedy = isReadOnly ? "mount it so that it can be written to" : "run as a user who may write there";
-  return new BackupError(
-    code === "ENOSPC" ? "no-space" : "unsafe",
-    `Cannot build a restore in ${folder}: ${isReadOnly ? "the file system is read-only" : forbidden}`,
-    {
-      cause,
-      hint: `What is restored is built beside what it replaces: ${remedy}, or restore elsewhere with --target.`,
-    },
-  );
 }
 
 /** Makes what leads to the place where a target is built, and for a folder that place itself. */
@@ -209,8 +193,17 @@ async function moveInside({ layout }: PreparedRestore, outer: StagedTarget): Pro
     if (target.insideOf !== outer) continue;
     const place = absolutePath(outer.builtPath, pathInside(target, outer));
     await makeDirectories(posix.dirname(place) as ByteString, 0o755);
-    await realDisk.rename(target.builtPath, place);
+    await moveLent(target.builtPath, place);
   }
+}
+
+/** A folder that has its mode already may not let its owner change what `..` is in it. */
+async function moveLent(from: ByteString, to: ByteString): Promise<void> {
+  const mode = await realDisk.modeOf(from);
+  const isLent = mode !== undefined && (mode & ownerBits) !== ownerBits;
+  if (isLent) await realDisk.setMode(from, mode | ownerBits);
+  await realDisk.rename(from, to);
+  if (isLent) await realDisk.setMode(to, mode);
 }
 
 function pathInside({ place }: StagedTarget, outer: StagedTarget): ByteString {

@@ -34,6 +34,7 @@ import { RunLog } from "../run-log.ts";
 import { claimTargets, newRestoreId, nothingKept, refuseOverlap } from "./claim.ts";
 import { refuseInUse } from "./in-use.ts";
 import { extractDatabase } from "./live.ts";
+import { explainingRefusals, refuseForbidden } from "./permissions.ts";
 import { abandonRestore, openJournals, recoverWherePossible, recoveryTools } from "./recover.ts";
 import { takeSafetyOf } from "./safety.ts";
 
@@ -54,6 +55,10 @@ export async function undoRestore(
   context: OperationContext,
   request: Started<UndoRequest>,
 ): Promise<UndoResult> {
+  return await explainingRefusals(() => undoKept(context, request));
+}
+
+async function undoKept(context: OperationContext, request: Started<UndoRequest>): Promise<UndoResult> {
   const { signal } = request;
   await recoverWherePossible(context, signal);
   const store = openJournals(context);
@@ -62,6 +67,7 @@ export async function undoRestore(
   const log = new RunLog(request.observer, context.clock);
   await using _held = await context.vault.hold(signal);
   const journal = await undoJournal(context, kept);
+  await refuseForbidden(journal);
   using _claim = await claimTargets(store, journal, signal);
   const warn = log.warning.bind(log);
   const tools = recoveryTools(context, store, warn, signal);

@@ -44,6 +44,15 @@ export interface SwapSlot {
   readonly database: boolean;
 }
 
+/** A folder of this user without the rights that a swap needs: it gets them for the swap, and then its mode back. */
+export interface LentFolder {
+  /** Relative, as a slot's; "" for `place` or `staging` itself. */
+  readonly name: ByteString;
+  /** `old`: it was in `place` before the swap. `new`: it was in `staging`. */
+  readonly side: "old" | "new";
+  readonly mode: number;
+}
+
 /** Slots of one directory, with the two private directories on its own file system that they come from and go to. */
 export interface SwapArea {
   readonly place: ByteString;
@@ -54,6 +63,8 @@ export interface SwapArea {
   readonly slots: readonly SwapSlot[];
   /** Where `place` itself cannot be swapped (a mount point): what it is given afterwards, and what it had. */
   readonly attributes?: { readonly after: PlaceAttributes; readonly before: PlaceAttributes };
+  /** Noted before anything moves; see `lent-folders.ts`. */
+  readonly lent?: readonly LentFolder[];
   /** Set in the end where nothing was there before, so that there is no `previous`. */
   readonly wasAbsent?: boolean;
   /** Absolute paths of the targets in this area, for display and to tell overlapping restores apart. */

@@ -7,7 +7,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import type { Dirent } from "node:fs";
+import { chmodSync, constants, type Dirent, lstatSync } from "node:fs";
 import { chmod, lchown, lstat, lutimes, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import {
@@ -36,7 +36,11 @@ export interface SwapDisk {
   /** Makes every change of names in these directories durable. One that is gone is passed over. */
   syncDirectories(paths: ReadonlySet<ByteString>): Promise<void>;
   setAttributes(path: ByteString, attributes: PlaceAttributes): Promise<void>;
-  /** Removes a tree; one that is gone already counts as removed. */
+  /** Permission bits of a directory, 0 to 0o7777; undefined where there is none, or a link to one. */
+  modeOf(path: ByteString): Promise<number | undefined>;
+  /** Gives a directory permission bits, durably where this user may read it before or after. No link is followed. */
+  setMode(path: ByteString, mode: number): Promise<void>;
+  /** Removes a tree, also where its directories keep their owner out; one that is gone already counts as removed. */
   removeTree(path: ByteString): Promise<void>;
   /** Removes a tree of directories as far as they are empty: a file in it stays, with what leads to it. */
   removeEmptyDirectories(path: ByteString): Promise<void>;
@@ -71,7 +75,7 @@ export const realDisk: SwapDisk = {
   },
 
   async setAttributes(path, { mode, uid, gid, mtimeMs }) {
-    await withShortPath(path, async (place) => {
+    await durably(path, async (place) => {
       // Only root may give files away; for anybody else the owner stays as it is.
       if (process.geteuid?.() === 0) await lchown(place, uid, gid);
       await chmod(place, mode);
@@ -79,25 +83,44 @@ export const realDisk: SwapDisk = {
     });
   },
 
+  async modeOf(path) {
+    using short = shortPath(path);
+    return directoryMode(short.path);
+  },
+
+  async setMode(path, mode) {
+    await durably(path, () => {
+      using short = shortPath(path);
+      changeDirectoryMode(short.path, mode);
+    });
+  },
+
   async removeTree(path) {
     try {
       await withShortPath(path, (place) => rm(place, { recursive: true, force: true }));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENAMETOOLONG") await removeDeepTree(path);
+      const refusal = error as NodeJS.ErrnoException;
+      if (stubbornTree.has(refusal.code)) await removeStubbornTree(path, refusal);
       // A folder on the way to a very long path is gone.
-      else if (code !== "ENOENT") throw error;
+      else if (refusal.code !== "ENOENT") throw error;
     }
   },
 
   async removeEmptyDirectories(path) {
-    const children = await withShortPath(path, readChildren).catch(ignoreMissing);
-    if (children === undefined) return;
-    for (const child of children) {
-      if (!child.isDirectory()) continue;
-      await realDisk.removeEmptyDirectories(asByteString(`${path}/${child.name.toString("latin1")}`));
+    const mode = await realDisk.modeOf(path);
+    if (mode === undefined) return;
+    using short = shortPath(path);
+    const isOpened = openUp(short.path, mode);
+    try {
+      for (const child of await readChildren(byteStringToPath(short.path))) {
+        if (!child.isDirectory()) continue;
+        await realDisk.removeEmptyDirectories(asByteString(`${path}/${child.name.toString("latin1")}`));
+      }
+      await rmdir(byteStringToPath(short.path)).catch(ignoreNotEmpty);
+    } finally {
+      // What stays is as it was.
+      if (isOpened) changeDirectoryMode(short.path, mode);
     }
-    await withShortPath(path, (place) => rmdir(place)).catch(ignoreNotEmpty);
   },
 
   async writeDurably(path, text) {
@@ -130,22 +153,87 @@ export async function makeDirectories(path: ByteString, mode: number): Promise<v
   await withShortPath(path, (short) => mkdir(short, { recursive: true, mode }));
 }
 
+/** What its owner needs to list, enter and change a directory. */
+export const ownerBits = 0o700;
+
+/** @param path Short enough for the kernel */
+function directoryMode(path: ByteString): number | undefined {
+  try {
+    const stats = lstatSync(byteStringToPath(path), { throwIfNoEntry: false });
+    return stats?.isDirectory() === true ? stats.mode & 0o7777 : undefined;
+  } catch (error) {
+    return ignoreMissing(error as NodeJS.ErrnoException);
+  }
+}
+
+/** Through a descriptor that follows no link: whoever may write around it could put one there. */
+function changeDirectoryMode(path: ByteString, mode: number): void {
+  try {
+    using held = holdDirectory(path, constants.O_NOFOLLOW);
+    chmodSync(byteStringToPath(held.path), mode);
+  } catch (error) {
+    ignoreMissing(error as NodeJS.ErrnoException);
+  }
+}
+
+/** Lets its owner into a directory, if this is its owner; what is tried there next tells. @returns whether its mode changed */
+function openUp(path: ByteString, mode = directoryMode(path)): boolean {
+  if (mode === undefined || (mode & ownerBits) === ownerBits) return false;
+  try {
+    changeDirectoryMode(path, mode | ownerBits);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Changes a directory and syncs it. Opened before: with its new mode it may not be open to anybody. */
+async function durably(
+  path: ByteString,
+  change: (path: string | Buffer) => void | Promise<void>,
+): Promise<void> {
+  await withShortPath(path, async (place) => {
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+    const before = await open(place, flags).catch(() => undefined);
+    try {
+      await change(place);
+      await before?.sync();
+    } finally {
+      await before?.close();
+    }
+    if (before === undefined) await syncDirectory(path).catch(() => undefined);
+  });
+}
+
+/** What `rm` says of trees that are too deep for it, or whose directories do not let their owner in. */
+const stubbornTree: ReadonlySet<string | undefined> = new Set(["ENAMETOOLONG", "EACCES", "EPERM"]);
+
 /** Half of what Linux takes as a path, so that what lies in a directory at this depth can still be named. */
 const shallowBytesMax = 2048;
 
-/** Removes a tree that goes deeper than paths do; it does so below a name of a few bytes. */
-async function removeDeepTree(path: ByteString): Promise<void> {
+/**
+ * Removes a tree that goes deeper than paths do, below a name of a few bytes, and one with directories
+ * that do not let their owner in.
+ */
+async function removeStubbornTree(path: ByteString, refusal: NodeJS.ErrnoException): Promise<void> {
   using outer = shortPath(path);
-  using held = holdDirectory(outer.path);
-  await makeShallow(held.path);
-  for (const child of await readChildren(byteStringToPath(held.path))) {
-    const name = asByteString(`${held.path}/${child.name.toString("latin1")}`);
-    await rm(byteStringToPath(name), { recursive: true, force: true });
+  if (directoryMode(outer.path) === undefined) throw refusal;
+  try {
+    openUp(outer.path);
+    using held = holdDirectory(outer.path, constants.O_NOFOLLOW);
+    await makeShallow(held.path);
+    for (const child of await readChildren(byteStringToPath(held.path))) {
+      const name = asByteString(`${held.path}/${child.name.toString("latin1")}`);
+      await rm(byteStringToPath(name), { recursive: true, force: true });
+    }
+    await rmdir(byteStringToPath(outer.path));
+  } catch (error) {
+    // It names what is in the way by its own path.
+    throw refusal.code === "ENAMETOOLONG" ? error : refusal;
   }
-  await rmdir(byteStringToPath(outer.path));
 }
 
-/** Moves what lies too deep in a tree to its top, so that all of it can be named. */
+/** Lets its owner into all of a tree, and moves what lies too deep to its top, so that all of it can be named. */
 async function makeShallow(tree: ByteString): Promise<void> {
   const waiting = [tree];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
@@ -153,6 +241,7 @@ async function makeShallow(tree: ByteString): Promise<void> {
     for (const child of children) {
       if (!child.isDirectory()) continue;
       const path = asByteString(`${directory}/${child.name.toString("latin1")}`);
+      openUp(path);
       if (path.length <= shallowBytesMax) {
         waiting.push(path);
         continue;

@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  statSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { byteStringFromText as bytes } from "../../domain/byte-string.ts";
+import { everyFew, fewOf } from "../../testing/every-few.ts";
 import { PowerCutDisk } from "../../testing/power-cut-disk.ts";
 import {
   id,
@@ -34,6 +45,10 @@ interface SweepOptions {
   readonly recoverTwice?: boolean;
   /** The last target cannot be moved in, so that everything is moved back, and that is stopped too. */
   readonly refuseLast?: boolean;
+  /** Folders keep their owner from changing them, and have their modes back in the end. */
+  readonly readOnly?: boolean;
+  /** Not before every change but before every so many. */
+  readonly every?: number;
 }
 
 /**
@@ -43,7 +58,7 @@ interface SweepOptions {
 async function sweep(options: SweepOptions): Promise<number> {
   let tried = 0;
   for (const forget of [false, true]) {
-    for (let before = 1, ended = false; !ended; before++, tried++) {
+    for (let before = 1, ended = false; !ended; before += options.every ?? 1, tried++) {
       ended = await stopAndRecover({ ...options, before, forget });
     }
   }
@@ -55,6 +70,7 @@ async function stopAndRecover(options: SweepOptions & { before: number; forget: 
   const scene = makeScene();
   try {
     const disk = new PowerCutDisk(options);
+    if (options.readOnly === true) makeReadOnly(scene);
     if (options.refuseLast === true) refuse(disk, join(scene.directory, "root", "absent"));
     await scene.store(new PowerCutDisk({ before: Number.POSITIVE_INFINITY })).write(scene.journal);
     const ended = await stopped(
@@ -65,11 +81,45 @@ async function stopAndRecover(options: SweepOptions & { before: number; forget: 
     if (options.recoverTwice === true) await recoverInterrupted(scene, options.before);
     await recover(scene);
     const back = state === "reverting" || state === "staged" || state === "removed";
-    checkLaw(scene, back ? oldState : newState, `stopped before change ${options.before} in ${state}`);
+    const where = `stopped before change ${options.before} in ${state}`;
+    if (options.readOnly === true) checkModes(scene, back ? oldModes : newModes, where);
+    checkLaw(scene, back ? oldState : newState, where);
     return ended;
   } finally {
-    rmSync(scene.directory, { recursive: true });
+    // Closed folders keep an ordinary user from removing them.
+    await realDisk.removeTree(bytes(scene.directory));
   }
+}
+
+const oldModes = { uploads: 0o555, part: 0o511, "part/deep": 0o500 };
+const newModes = {
+  ...oldModes,
+  ...{ uploads: 0o550, mount: 0o750, "mount/z": 0o070, absent: 0o1555 },
+  [join(previousName(bytes("uploads"), id), "uploads")]: 0o555,
+};
+
+function makeReadOnly(scene: Scene): void {
+  const root = join(scene.directory, "root");
+  const staging = (index: number): string => scene.journal.areas[index]?.staging ?? "";
+  for (const folder of ["part/deep", "part", "uploads"] as const) {
+    chmodSync(join(root, folder), oldModes[folder]);
+  }
+  const built = [
+    [1, "uploads"],
+    [3, "z"],
+    [4, "absent"],
+  ] as const;
+  const modes = [newModes.uploads, newModes["mount/z"], newModes.absent];
+  for (const [n, [index, name]] of built.entries()) chmodSync(join(staging(index), name), modes[n] ?? 0);
+  chmodSync(join(staging(2), "deep"), 0o555);
+}
+
+/** Opens them besides, so that what is in them can be read. */
+function checkModes(scene: Scene, modes: Record<string, number>, where: string): void {
+  const root = join(scene.directory, "root");
+  const found = Object.keys(modes).map((name) => [name, statSync(join(root, name)).mode & 0o7777]);
+  assert.deepEqual(Object.fromEntries(found), modes, where);
+  for (const name of Object.keys(modes)) chmodSync(join(root, name), 0o755);
 }
 
 function refuse(disk: SwapDisk, arriving: string): void {
@@ -146,6 +196,14 @@ test("swap: a recovery that is stopped itself is finished by the next one", asyn
 
 test("swap: stopped while everything is being moved back, it is moved back by recovery", async () => {
   assert.ok((await sweep({ refuseLast: true })) > 80);
+});
+
+test("swap: folders that are closed to their owner have their modes back after recovery, wherever it was stopped", async () => {
+  const few = 7;
+  const closed = { readOnly: true, every: everyFew(few) };
+  assert.ok((await sweep(closed)) > fewOf(80, few));
+  await sweep({ ...closed, recoverTwice: true });
+  assert.ok((await sweep({ ...closed, refuseLast: true })) > fewOf(100, few));
 });
 
 test("swap: the sweep notices when directories are not synced", async () => {

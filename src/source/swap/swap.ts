@@ -14,6 +14,7 @@
 import { posix } from "node:path";
 import { asByteString, type ByteString, byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
+import { lendFolders, noteLent, takeFoldersBack } from "./lent-folders.ts";
 import type { JournalState, RestoreJournal, SwapArea, SwapSlot } from "./restore-journal.ts";
 import { withSidecars } from "../sidecar-names.ts";
 import type { SwapDisk } from "./swap-disk.ts";
@@ -32,8 +33,11 @@ export async function swapIn(
 ): Promise<RestoreJournal> {
   await requireStaging(journal, disk);
   let current = journal;
-  if (current.state !== "filling") {
-    if (current.state !== "clearing") current = await writeState(current, "clearing");
+  if (current.state !== "clearing" && current.state !== "filling") {
+    current = await writeState(await noteLent(current, disk), "clearing");
+  }
+  await lendFolders(current, disk);
+  if (current.state === "clearing") {
     await clear(current, disk);
     // I4: all of the old is aside, durably, before anything may take its place.
     current = await writeState(current, "filling");
@@ -50,6 +54,7 @@ export async function swapBack(
 ): Promise<RestoreJournal> {
   await requireStaging(journal, disk);
   const current = journal.state === "reverting" ? journal : await writeState(journal, "reverting");
+  await lendFolders(current, disk);
   const touched = new Set<ByteString>();
   for (const area of current.areas) {
     for (const slot of area.slots) {
@@ -58,9 +63,13 @@ export async function swapBack(
   }
   for (const area of current.areas) {
     for (const slot of area.slots) await bringBack(area, slot, disk, touched);
-    if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.before);
   }
+  // With the mode it gets next, a folder may not be open to a sync any more.
   await disk.syncDirectories(touched);
+  await takeFoldersBack(current, disk);
+  for (const { place, attributes } of current.areas) {
+    if (attributes !== undefined) await disk.setAttributes(place, attributes.before);
+  }
   return current;
 }
 
@@ -110,10 +119,11 @@ async function fill(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
       if (slot.arrives) await moveIn(area, slot, disk, touched);
     }
   }
-  for (const area of journal.areas) {
-    if (area.attributes !== undefined) await disk.setAttributes(area.place, area.attributes.after);
-  }
   await disk.syncDirectories(touched);
+  await takeFoldersBack(journal, disk);
+  for (const { place, attributes } of journal.areas) {
+    if (attributes !== undefined) await disk.setAttributes(place, attributes.after);
+  }
 }
 
 /** A name that is no longer in staging has arrived already, but maybe without the sidecars that belong to it. */

@@ -59,10 +59,11 @@ export function shortPath(path: ByteString): ShortPath {
  * can be named. The plain path where a system has no such thing.
  *
  * @param path Short enough for the kernel
+ * @param flags Of open(2), besides those this takes: O_NOFOLLOW where a link is not to be followed
  */
-export function holdDirectory(path: ByteString): ShortPath {
+export function holdDirectory(path: ByteString, flags = 0): ShortPath {
   if (ownFiles === undefined) return { path, [Symbol.dispose]: holdsNothing };
-  const descriptor = openSync(byteStringToPath(path), openFlags);
+  const descriptor = openSync(byteStringToPath(path), openFlags | flags);
   return {
     path: asByteString(`${ownFiles}/${descriptor}`),
     [Symbol.dispose]: () => closeSync(descriptor),
