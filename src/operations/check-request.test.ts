@@ -21,7 +21,7 @@ const optionNames =
   `signal observer source type only depth format kinds rules level readData password backup before after
   safetyOlderThan path target pattern tag username host key restoreId tags include backups forget sinceMs untilMs
   maxUnusedPercent maxUnusedBytes integrityCheck rotate dryRun prune live force spaceCheck recursive
-  ignoreCase newest all confirm beforeMaking`.split(/\s+/);
+  ignoreCase newest all confirm beforeMaking onUnsearched`.split(/\s+/);
 
 type Call = (manager: ReturnType<typeof createBackupManager>, request: never) => Promise<unknown>;
 

@@ -51,7 +51,7 @@ const rules: OptionRules = {
   ...named(amount, "sinceMs", "untilMs", "maxUnusedPercent", "maxUnusedBytes"),
   ...named(flag, "integrityCheck", "rotate", "dryRun", "prune", "live", "force", "spaceCheck"),
   ...named(flag, "recursive", "ignoreCase", "newest", "all"),
-  ...named(callback, "confirm", "beforeMaking"),
+  ...named(callback, "confirm", "beforeMaking", "onUnsearched"),
 };
 
 /**

@@ -227,3 +227,19 @@ test("copy ends with 13 where a backup is damaged, and copies the others", async
   assert.equal(json.code, 13);
   documentOf("copy", json);
 });
+
+test("find ends with 3 where a backup could not be searched, and finds what the others have", async () => {
+  using own = new CliSandbox();
+  await own.run("create --type storage");
+  const [contents] = readdirSync("backups/storage").filter((name) => name.includes("contents"));
+  const path = `backups/storage/${contents}`;
+  rmSync(path);
+  own.write("uploads/notes.txt", "hello again\n");
+  await own.run("create --type storage");
+  assert.equal((await own.run("find notes.txt --backup latest")).code, 0);
+  own.write(path, "no contents");
+  const { code, out, err } = await own.run("find notes.txt");
+  assert.match(err, /could not be searched/);
+  assert.match(out, /1 match in 1 backup/);
+  assert.equal(code, 3);
+});

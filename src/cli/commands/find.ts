@@ -1,6 +1,6 @@
 /**
  * `find`: where a file or database is, in all backups or some of them. Exit code 0
- * also where nothing is found, as with find(1).
+ * also where nothing is found, as with find(1); 3 where a backup could not be searched.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type {
   FoundEntry,
 } from "../../operations/browse/browse-requests.ts";
 import { type CommandContext, type CommandModule, operationOptions } from "../command.ts";
-import type { ExitCode } from "../exit-codes.ts";
+import { type ExitCode, exitCodeIncomplete } from "../exit-codes.ts";
 import { collectFilled, momentMs, typeOption } from "../option-values.ts";
 import { placeLine } from "../render/entry.ts";
 import { safeText } from "../render/safe-text.ts";
@@ -63,7 +63,11 @@ export const findCommand: CommandModule = {
 };
 
 async function find(context: CommandContext, pattern: string, options: FindOptions): Promise<ExitCode> {
-  const request = requestOf(context, pattern, options);
+  let complete = true;
+  const onUnsearched = (): void => {
+    complete = false;
+  };
+  const request = { ...requestOf(context, pattern, options), onUnsearched };
   const { manager } = await context.openManager();
   await using _closing = manager;
   const { output, progress } = context;
@@ -84,7 +88,7 @@ async function find(context: CommandContext, pattern: string, options: FindOptio
     ],
     beforePrinting: () => progress.clear(),
   });
-  return 0;
+  return complete ? 0 : exitCodeIncomplete;
 }
 
 /** The 64 digits of a repository's ids leave no room for anything else; their beginnings are taken as well. */

@@ -66,6 +66,8 @@ export interface FindEntriesRequest extends RunOptions {
   readonly kinds?: readonly BackupEntryKind[];
   /** Of each path only what the newest backup has that has it. */
   readonly newest?: boolean;
+  /** Hears of each backup that is there and could not be searched, besides the warning. */
+  readonly onUnsearched?: (backup: Backup) => void;
 }
 
 export interface FoundEntry {

@@ -56,7 +56,7 @@ async function* searchOne(
   context: OperationContext,
   search: Search,
   backup: Backup,
-  { signal, observer }: Started<FindEntriesRequest>,
+  { signal, observer, onUnsearched }: Started<FindEntriesRequest>,
 ): AsyncGenerator<FoundEntry> {
   try {
     await using reader = await context.vault.open(backup.id, signal);
@@ -65,6 +65,8 @@ async function* searchOne(
     // Rotated away meanwhile, or one that verify has more to say about.
     if (!isBackupError(error, "not-found", "damaged", "unsupported", "unsafe")) throw error;
     observer.warning(`${backup.id} could not be searched: ${error.message}`);
+    // Where it is gone there is nothing to look after.
+    if (error.kind !== "not-found") onUnsearched?.(backup);
   }
 }
 
