@@ -130,16 +130,17 @@ function forkChild(): ChildProcess {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
   } catch (error) {
-    throw new BackupError(
-      "source-unavailable",
-      `Cannot start a process to read databases: ${errorText(error)}`,
-      {
-        cause: error,
-        retryable: true,
-        hint: "Look for a limit of processes or memory (ulimit -u, a container's), then try again.",
-      },
-    );
+    throw notStarted(error);
   }
+}
+
+function notStarted(cause: unknown): BackupError {
+  const message = `Cannot start a process to read databases: ${errorText(cause)}`;
+  return new BackupError("source-unavailable", message, {
+    cause,
+    retryable: true,
+    hint: "Look for a limit of processes or memory (ulimit -u, a container's), then try again.",
+  });
 }
 
 function backupError(failure: FailureMessage): BackupError {

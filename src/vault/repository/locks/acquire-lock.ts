@@ -105,12 +105,15 @@ async function putLock({ storage }: Repository, lock: RepositoryLock, signal: Ab
   try {
     await lock.put(signal);
   } catch (error) {
-    if (!isBackupError(error, "no-space")) throw error;
-    throw new BackupError("no-space", `Cannot lock ${storage.location}: the disk is full`, {
-      cause: error,
-      hint: "Free a few kilobytes on it by other means first, for to remove backups takes a lock, too; then rotate and prune.",
-    });
+    throw isBackupError(error, "no-space") ? noRoomForLock(storage, error) : error;
   }
+}
+
+function noRoomForLock({ location }: Storage, cause: unknown): BackupError {
+  return new BackupError("no-space", `Cannot lock ${location}: the disk is full`, {
+    cause,
+    hint: "Free a few kilobytes on it by other means first, for to remove backups takes a lock, too; then rotate and prune.",
+  });
 }
 
 async function readOthers(
