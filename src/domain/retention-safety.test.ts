@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { retainedBackup } from "../testing/retained-backup.ts";
 import { planRetention, type RetainedBackup, type SafetyRule } from "./retention.ts";
 
 const dayMs = 86_400_000;
 const nowMs = new Date(2024, 4, 15, 12, 0).getTime();
 
-let serial = 0;
-
 function backup(ageDays: number, changes: Partial<RetainedBackup> = {}): RetainedBackup {
-  return {
-    id: `b${++serial}`,
-    source: "shop",
-    type: "database",
-    startedAtMs: nowMs - ageDays * dayMs,
-    state: "good",
-    stateReason: "",
-    safety: false,
-    pinned: false,
-    tags: [],
-    ...changes,
-  };
+  return retainedBackup(nowMs - ageDays * dayMs, changes);
 }
 
 test("planRetention() lets safety backups go that are older than asked for, and nothing that is still needed (I4, I5)", () => {

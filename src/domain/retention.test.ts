@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fc } from "../testing/properties.ts";
+import { retainedBackup } from "../testing/retained-backup.ts";
 import { type BackupState, type BackupType, backupTypes } from "./backup.ts";
 import { parseDuration, subtractDuration } from "./duration.ts";
 import { isBackupError } from "./error.ts";
@@ -11,21 +12,8 @@ const hourMs = 3_600_000;
 const newestMs = new Date(2024, 4, 15, 12, 0).getTime();
 const nowMs = newestMs + hourMs;
 
-let serial = 0;
-
 function backup(at: number | Date, changes: Partial<RetainedBackup> = {}): RetainedBackup {
-  return {
-    id: `b${String(++serial).padStart(6, "0")}`,
-    source: "shop",
-    type: "database",
-    startedAtMs: typeof at === "number" ? at : at.getTime(),
-    state: "good",
-    stateReason: "",
-    safety: false,
-    pinned: false,
-    tags: [],
-    ...changes,
-  };
+  return retainedBackup(typeof at === "number" ? at : at.getTime(), changes);
 }
 
 /** One every `stepMs`, newest first. */
