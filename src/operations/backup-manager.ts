@@ -336,9 +336,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   pinBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
-    return this.#runner.run("vault", options, (context, started) =>
-      verbs.pinBackup(context, reference, started),
-    );
+    return this.#runner.run("vault", options, (context, run) => verbs.pinBackup(context, reference, run));
   }
 
   /**
@@ -350,9 +348,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   unpinBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
-    return this.#runner.run("vault", options, (context, started) =>
-      verbs.unpinBackup(context, reference, started),
-    );
+    return this.#runner.run("vault", options, (context, run) => verbs.unpinBackup(context, reference, run));
   }
 
   /**
@@ -368,9 +364,7 @@ export class BackupManager implements AsyncDisposable {
    * ```
    */
   confirmBackup(reference: string, options: requests.ReferenceOptions = {}): Promise<Backup> {
-    return this.#runner.run("vault", options, (context, started) =>
-      verbs.confirmBackup(context, reference, started),
-    );
+    return this.#runner.run("vault", options, (context, run) => verbs.confirmBackup(context, reference, run));
   }
 
   /**
