@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createBackupManager } from "../../app/create-backup-manager.ts";
 import { isBackupError } from "../../domain/error.ts";
@@ -29,6 +30,8 @@ type Manager = ReturnType<typeof createBackupManager>;
 
 const isRoot = process.geteuid?.() === 0;
 const directory = mkdtempSync(join(tmpdir(), "vertex-backup-read-only-"));
+/** A further group of the user, if there is one. */
+const sharedGroup = isRoot ? 65533 : (process.getgroups?.() ?? []).find((gid) => gid !== process.getegid?.());
 const elsewhere = join(directory, "elsewhere");
 const sticky = join(directory, "sticky");
 
@@ -87,7 +90,7 @@ chmodSync(join(sticky, "up"), 0o777);
 chmodSync(sticky, 0o1777);
 chmodSync(directory, isRoot ? 0o1777 : 0o700);
 if (isRoot) {
-  process.setgroups?.([]);
+  process.setgroups?.([sharedGroup]);
   process.setgid?.(65534);
   process.setuid?.(65534);
 }
@@ -172,6 +175,27 @@ test("restoreBackup() to a folder of another user is refused before anything is 
     );
     assert.deepEqual([leftovers(place), readFileSync(join(up, "f"), "utf8")], [[], "1"]);
   }
+});
+
+test("restoreBackup() gives files and databases back to a group that shares them with this user", async () => {
+  const up = join(directory, "shared", "up");
+  write(join(up, "f"), "then");
+  const database = join(directory, "shared", "app.db");
+  {
+    using made = new DatabaseSync(database);
+    made.exec("CREATE TABLE t(value)");
+  }
+  const paths = [up, join(up, "f"), database];
+  for (const path of paths) chownSync(path, -1, sharedGroup ?? -1);
+  chmodSync(up, 0o2770);
+  const at = (part: string): string => join(directory, "shared", part);
+  const source = { name: "app", databases: [database], storage: [up] };
+  await using manager = createBackupManager({ vault: at("vault"), state: at("state"), sources: [source] });
+  await manager.createFullBackup();
+  const groups = (): readonly number[] => paths.map((path) => statSync(path).gid);
+  const then = groups();
+  const { warnings } = await manager.restoreBackup({ backup: "latest" });
+  assert.deepEqual([groups(), modeOf(up), warnings], [then, "2770", []]);
 });
 
 test("realDisk.removeTree() removes folders that are closed to their owner, and follows no link out of them", async () => {

@@ -108,7 +108,11 @@ async function setOwner(path: ByteString, database: BackupDatabase, replaced: By
   const current =
     database.uid < 0 ? await stat(byteStringToPath(replaced)).catch(() => undefined) : undefined;
   const { uid, gid, mode } = current ?? database;
-  if (uid >= 0 && process.geteuid?.() === 0) await chown(byteStringToPath(path), uid, gid);
+  const own = process.geteuid?.();
+  if (uid >= 0 && own === 0) await chown(byteStringToPath(path), uid, gid);
+  // A group of this user's: it shares the database with others.
+  else if (own !== undefined && process.getgroups?.().includes(gid) === true)
+    await chown(byteStringToPath(path), own, gid);
   await chmod(byteStringToPath(path), mode & 0o777);
 }
 

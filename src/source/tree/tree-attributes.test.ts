@@ -7,7 +7,7 @@ import type { EntryAttributes } from "../../domain/entry.ts";
 import { fc } from "../../testing/properties.ts";
 import { modeToRestore, ownerPolicy, restoreFileAttributes, secondsToRestore } from "./tree-attributes.ts";
 
-const someone = { canChown: true, uid: 1000, gid: 1000, dropsSetId: false };
+const someone = { canChown: true, uid: 1000, gid: 1000, groups: new Set([1000]), dropsSetId: false };
 
 test("modeToRestore() puts set-id bits back only together with the owner, and never from foreign archives", () => {
   assert.equal(modeToRestore(0o6755, true, someone), 0o6755);
@@ -38,7 +38,7 @@ test("restored times are those recorded, to the microsecond, also before 1970", 
   const microsecond = (ns: bigint): bigint => (ns - (((ns % 1000n) + 1000n) % 1000n)) / 1000n;
   fc.assert(
     fc.property(fc.bigInt(-(2n ** 30n) * 10n ** 9n, 2n ** 32n * 10n ** 9n), (mtimeNs) => {
-      restoreFileAttributes(descriptor, { ...attributes, mtimeNs }, ownerPolicy(false));
+      restoreFileAttributes(descriptor, { ...attributes, mtimeNs }, ownerPolicy(false, attributes.gid));
       assert.equal(microsecond(lstatSync(path, { bigint: true }).mtimeNs), microsecond(mtimeNs));
     }),
     { numRuns: 500 },

@@ -20,17 +20,25 @@ import type { EntryAttributes } from "../../domain/entry.ts";
 export interface OwnerPolicy {
   /** Only root can give files away. */
   readonly canChown: boolean;
+  /** Owner and group of what this process makes. */
   readonly uid: number;
   readonly gid: number;
+  /** What it owns it may give to these. */
+  readonly groups: ReadonlySet<number>;
   /** Of foreign archives the bits that make a program run as its owner are never put back. */
   readonly dropsSetId: boolean;
 }
 
-/** The policy for this process. */
-export function ownerPolicy(dropsSetId: boolean): OwnerPolicy {
+/**
+ * The policy for this process.
+ *
+ * @param gid Group of the folder it writes into, and so of all it makes there: in a set-group-id folder that
+ *   is not its own
+ */
+export function ownerPolicy(dropsSetId: boolean, gid: number): OwnerPolicy {
   const uid = process.geteuid?.() ?? -1;
-  const gid = process.getegid?.() ?? -1;
-  return { canChown: uid === 0, uid, gid, dropsSetId };
+  const groups = new Set([...(process.getgroups?.() ?? []), process.getegid?.() ?? -1]);
+  return { canChown: uid === 0, uid, gid, groups, dropsSetId };
 }
 
 /** Set-user-id and set-group-id. */
@@ -66,7 +74,7 @@ export function restoreFileAttributes(
   entry: EntryAttributes,
   policy: OwnerPolicy,
 ): boolean {
-  const owned = restoreOwner(entry, policy, () => fchownSync(descriptor, entry.uid, entry.gid));
+  const owned = restoreOwner(entry, policy, (uid, gid) => fchownSync(descriptor, uid, gid));
   // After the owner: changing it clears set-id bits.
   fchmodSync(descriptor, modeToRestore(entry.mode, owned, policy));
   const seconds = secondsToRestore(entry.mtimeNs);
@@ -80,7 +88,7 @@ export function restoreDirectoryAttributes(
   entry: EntryAttributes,
   policy: OwnerPolicy,
 ): boolean {
-  const owned = restoreOwner(entry, policy, () => lchownSync(path, entry.uid, entry.gid));
+  const owned = restoreOwner(entry, policy, (uid, gid) => lchownSync(path, uid, gid));
   chmodSync(path, modeToRestore(entry.mode, owned, policy));
   const seconds = secondsToRestore(entry.mtimeNs);
   utimesSync(path, seconds, seconds);
@@ -89,7 +97,7 @@ export function restoreDirectoryAttributes(
 
 /** Linux links have no mode of their own. @returns whether the owner is as recorded */
 export function restoreLinkAttributes(path: PathLike, entry: EntryAttributes, policy: OwnerPolicy): boolean {
-  const owned = restoreOwner(entry, policy, () => lchownSync(path, entry.uid, entry.gid));
+  const owned = restoreOwner(entry, policy, (uid, gid) => lchownSync(path, uid, gid));
   const seconds = secondsToRestore(entry.mtimeNs);
   lutimesSync(path, seconds, seconds);
   return owned;
@@ -98,12 +106,18 @@ export function restoreLinkAttributes(path: PathLike, entry: EntryAttributes, po
 /** Refusals of file systems without owners, and of user namespaces that do not know this one. */
 const ownerRefusals: ReadonlySet<string | undefined> = new Set(["EPERM", "EINVAL", "ENOTSUP", "ENOSYS"]);
 
-function restoreOwner(entry: EntryAttributes, policy: OwnerPolicy, change: () => void): boolean {
-  if (entry.uid === policy.uid && entry.gid === policy.gid) return true;
-  if (!policy.canChown) return false;
+function restoreOwner(
+  entry: EntryAttributes,
+  policy: OwnerPolicy,
+  change: (uid: number, gid: number) => void,
+): boolean {
+  const { canChown, groups } = policy;
+  const uid = canChown ? entry.uid : policy.uid;
+  if (uid === policy.uid && entry.gid === policy.gid) return uid === entry.uid;
+  if (!canChown && !groups.has(entry.gid)) return false;
   try {
-    change();
-    return true;
+    change(uid, entry.gid);
+    return uid === entry.uid;
   } catch (error) {
     if (ownerRefusals.has((error as NodeJS.ErrnoException).code)) return false;
     throw error;

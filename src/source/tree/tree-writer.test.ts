@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -200,6 +201,18 @@ test("TreeWriter stops when it is cancelled, and leaves errors of the content as
     throw new RangeError("from the vault");
   }
   await assert.rejects(writer.write(entryOf("b", { sizeBytes: 9 }), failing(), signal), RangeError);
+});
+
+test("TreeWriter gives what it makes in a set-group-id folder the group it had, and not the folder's", async (t) => {
+  const own = process.getegid?.() ?? 0;
+  const foreign = process.geteuid?.() === 0 ? 65533 : process.getgroups?.().find((gid) => gid !== own);
+  const staging = makeStaging(t);
+  chownSync(staging, -1, foreign ?? own);
+  chmodSync(staging, 0o2700);
+  const steps = [directory("a", 0o750), file("a/b.txt", "hello", { mode: 0o660 }), link("l", "a")];
+  const { ownersNotRestored } = await writeAll(staging, steps);
+  const groups = ["a", "a/b.txt", "l"].map((name) => lstatSync(join(staging, name)).gid);
+  assert.deepEqual([groups, ownersNotRestored], [[own, own, own], 0]);
 });
 
 test("openTreeWriter() wants an empty folder that is private", (t) => {

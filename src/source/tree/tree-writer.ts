@@ -83,7 +83,7 @@ export function openTreeWriter(stagingDirectory: string, options: TreeWriterOpti
   if (state !== undefined) {
     throw new BackupError("invalid-input", `Cannot restore into ${stagingDirectory}: ${state}`);
   }
-  return new TreeWriter(stagingDirectory, options);
+  return new TreeWriter(stagingDirectory, options, stats?.gid ?? -1);
 }
 
 function stagingFault(path: string | Buffer, isDirectory: boolean, mode: number): string | undefined {
@@ -102,10 +102,10 @@ export class TreeWriter {
   readonly #report = { files: 0, directories: 0, symlinks: 0, bytes: 0, ownersNotRestored: 0 };
 
   /** Made by {@link openTreeWriter}. */
-  constructor(stagingDirectory: string, options: TreeWriterOptions) {
+  constructor(stagingDirectory: string, options: TreeWriterOptions, gid: number) {
     this.#base = byteStringFromText(stagingDirectory);
     this.#options = options;
-    this.#policy = ownerPolicy(options.trust === "foreign");
+    this.#policy = ownerPolicy(options.trust === "foreign", gid);
   }
 
   /**
