@@ -84,3 +84,21 @@ test("restore: parts of folders in each other come back with the databases in th
     assert.deepEqual(valuesOf(scene), ["since", "then", "then", "since", "then", "then"]);
   });
 });
+
+test("restore: what an undo keeps inside a folder outlives later restores of that folder, for no backup holds it", async () => {
+  await withScene(async ({ app, manager }) => {
+    const [backup] = await manager.listBackups();
+    assert.ok(backup);
+    const file = join(app.uploads, "in", "file.txt");
+    await manager.restoreBackup({ backup: backup.id, include: ["in/file.txt"] });
+    writeFileSync(file, "only copy");
+    await manager.undoRestore();
+    assert.equal(readFileSync(file, "utf8"), "since");
+    for (let times = 1; times <= 2; times++) await manager.restoreBackup({ backup: backup.id });
+    const left = readdirSync(app.directory, { recursive: true, encoding: "utf8" });
+    const texts = left
+      .filter((name) => name.includes(".vertex-previous-") && name.endsWith("/file.txt"))
+      .map((name) => readFileSync(join(app.directory, name), "utf8"));
+    assert.ok(texts.includes("only copy"), `${texts}`);
+  });
+});

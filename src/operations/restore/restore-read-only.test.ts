@@ -90,7 +90,7 @@ chmodSync(join(sticky, "up"), 0o777);
 chmodSync(sticky, 0o1777);
 chmodSync(directory, isRoot ? 0o1777 : 0o700);
 if (isRoot) {
-  process.setgroups?.([sharedGroup]);
+  process.setgroups?.([sharedGroup ?? 65533]);
   process.setgid?.(65534);
   process.setuid?.(65534);
 }

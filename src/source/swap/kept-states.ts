@@ -10,7 +10,8 @@
 import type { ByteString } from "../../domain/byte-string.ts";
 import { byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
-import { journalTargets, pathsOverlap, type RestoreJournal } from "./restore-journal.ts";
+import { absolutePath } from "../tree/entry-path.ts";
+import { isInside, journalTargets, pathsOverlap, type RestoreJournal } from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
 import type { SwapDisk } from "./swap-disk.ts";
 
@@ -53,6 +54,17 @@ function replacedBy(newer: RestoreJournal, older: RestoreJournal): Pick<RestoreJ
     areas: older.areas.filter((area) => area.targets.some(isReplaced)),
     live: older.live.filter((target) => isReplaced(target.path)),
   };
+}
+
+/**
+ * Tells whether an only copy that another restore keeps lay in what this one has moved aside: no
+ * backup holds it, for walks leave it out. What it lies in now is an only copy from then on.
+ */
+export async function movedOnlyCopy({ areas }: RestoreJournal, store: RestoreJournalStore): Promise<boolean> {
+  const moved = areas.flatMap(({ place, slots }) => slots.map(({ name }) => absolutePath(place, name)));
+  const others = (await store.list()).filter(({ state, onlyCopy }) => state === "kept" && onlyCopy === true);
+  const kept = others.flatMap((other) => other.areas.map(({ previous }) => previous));
+  return kept.some((tree) => moved.some((path) => isInside(tree, path)));
 }
 
 /**

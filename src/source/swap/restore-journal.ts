@@ -94,7 +94,7 @@ export interface RestoreJournal {
   readonly areas: readonly SwapArea[];
   readonly live: readonly LiveTarget[];
   readonly safetyBackupId?: string;
-  /** Set where no safety backup holds all of what is replaced: then no later restore removes `previous` either. */
+  /** Set where no backup holds all of what is replaced: then no later restore removes `previous` either. */
   readonly onlyCopy?: boolean;
   /** Kept trees that are being deleted. `areas` and `live` name them no longer; in state `discarding` nothing else is left. */
   readonly discarding?: readonly ByteString[];
