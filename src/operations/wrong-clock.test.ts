@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import "../testing/kept-captures.ts";
 import { createBackupManager } from "../app/create-backup-manager.ts";
 import type { Clock } from "../domain/clock.ts";
-import { createLiveApp } from "../testing/live-app.ts";
+import { createLiveApp, type LiveApp } from "../testing/live-app.ts";
 import type { BackupManager } from "./backup-manager.ts";
 
 interface Scene extends AsyncDisposable {
+  readonly app: LiveApp;
   readonly manager: BackupManager;
   /** Makes a backup at this instant, and returns its id. */
   createAt(utc: string): Promise<string>;
@@ -19,6 +21,7 @@ function openScene(retention: { readonly last?: number; readonly hourly?: number
   const clock: Clock = { now: () => nowMs, elapsed: () => performance.now() };
   const manager = createBackupManager(app.configuration, { clock });
   return {
+    app,
     manager,
     async createAt(utc) {
       nowMs = Date.parse(utc);
@@ -104,4 +107,18 @@ test("a clock that starts in 1970 removes nothing, and what is made under it is 
   const reset = await createAt("1970-01-01T01:00:00Z");
   assert.deepEqual(await idsOf(manager), [before, reset]);
   assert.equal((await manager.getBackup("latest")).id, reset, "the one that was made last");
+});
+
+test("after the clock was set back an undo and a discard are about the restore that was made last", async () => {
+  await using scene = openScene(undefined);
+  const { app, manager, createAt } = scene;
+  const backup = await createAt("2031-01-01T00:00:00Z");
+  const target = join(app.directory, "other");
+  const { restoreId: first } = await manager.restoreBackup({ backup, target });
+  await createAt("2026-10-25T12:00:00Z");
+  const { restoreId: last } = await manager.restoreBackup({ backup });
+  assert.equal((await manager.findKeptRestore())?.restoreId, last);
+  assert.equal((await manager.undoRestore()).restoreId, last);
+  await manager.discardPreviousState();
+  assert.equal((await manager.findKeptRestore())?.restoreId, first);
 });

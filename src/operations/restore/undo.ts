@@ -141,7 +141,7 @@ async function lastKept(
   const kept = (await store.list()).filter((journal) => journal.state === "kept");
   return kept
     .filter((journal) => journal.vault === undefined || journal.vault === vault.location)
-    .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+    .toSorted((a, b) => (a.number ?? 0) - (b.number ?? 0) || a.startedAtMs - b.startedAtMs)
     .at(-1);
 }
 

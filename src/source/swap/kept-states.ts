@@ -56,15 +56,25 @@ function replacedBy(newer: RestoreJournal, older: RestoreJournal): Pick<RestoreJ
   };
 }
 
+/** What is to be known of a restore, which has just come to its end, beside the others that keep a state. */
+export async function amongKept(
+  journal: RestoreJournal,
+  store: RestoreJournalStore,
+): Promise<Pick<RestoreJournal, "onlyCopy" | "number">> {
+  const others = (await store.list()).filter(({ id, state }) => state === "kept" && id !== journal.id);
+  const onlyCopy = journal.onlyCopy === true || movedOnlyCopy(journal, others);
+  const number = 1 + Math.max(0, ...others.map((other) => other.number ?? 0));
+  return { ...(onlyCopy ? { onlyCopy } : {}), number };
+}
+
 /**
  * Tells whether an only copy that another restore keeps lay in what this one has moved aside: no
  * backup holds it, for walks leave it out. What it lies in now is an only copy from then on.
  */
-export async function movedOnlyCopy({ areas }: RestoreJournal, store: RestoreJournalStore): Promise<boolean> {
+function movedOnlyCopy({ areas }: RestoreJournal, others: readonly RestoreJournal[]): boolean {
   const moved = areas.flatMap(({ place, slots }) => slots.map(({ name }) => absolutePath(place, name)));
-  const others = (await store.list()).filter(({ state, onlyCopy }) => state === "kept" && onlyCopy === true);
-  const kept = others.flatMap((other) => other.areas.map(({ previous }) => previous));
-  return kept.some((tree) => moved.some((path) => isInside(tree, path)));
+  const kept = others.filter(({ onlyCopy }) => onlyCopy === true).flatMap(({ areas: own }) => own);
+  return kept.some(({ previous }) => moved.some((path) => isInside(previous, path)));
 }
 
 /**

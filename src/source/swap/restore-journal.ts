@@ -96,6 +96,8 @@ export interface RestoreJournal {
   readonly safetyBackupId?: string;
   /** Set where no backup holds all of what is replaced: then no later restore removes `previous` either. */
   readonly onlyCopy?: boolean;
+  /** Of a `kept` one, higher than that of any that came to its end before: clocks are set back. */
+  readonly number?: number;
   /** Kept trees that are being deleted. `areas` and `live` name them no longer; in state `discarding` nothing else is left. */
   readonly discarding?: readonly ByteString[];
 }

@@ -9,7 +9,7 @@
 import { posix } from "node:path";
 import type { ByteString } from "../../domain/byte-string.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
-import { deleteSuperseded, movedOnlyCopy, supersede } from "./kept-states.ts";
+import { amongKept, deleteSuperseded, supersede } from "./kept-states.ts";
 import type { JournalState, RestoreJournal, SwapArea } from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
 import { swapBack, swapIn } from "./swap.ts";
@@ -153,8 +153,7 @@ async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void
   await disk.syncDirectories(touched);
   const areas: SwapArea[] = [];
   for (const area of journal.areas) areas.push({ ...area, wasAbsent: !(await disk.exists(area.previous)) });
-  const onlyCopy = journal.onlyCopy === true || (await movedOnlyCopy(journal, store));
-  await store.write({ ...journal, areas, ...(onlyCopy ? { onlyCopy } : {}), state: "kept" });
+  await store.write({ ...journal, areas, ...(await amongKept(journal, store)), state: "kept" });
   await deleteSuperseded(superseded, tools);
 }
 
