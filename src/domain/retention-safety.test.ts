@@ -44,3 +44,21 @@ test("planRetention() lets safety backups go that are older than asked for, and 
     "without that wish they all stay",
   );
 });
+
+test("planRetention() keeps the newest good safety backup of what no other good backup of the source holds (I5)", () => {
+  const safety = { safety: true };
+  const backups = [
+    backup(61, safety),
+    backup(60, safety),
+    backup(60, { ...safety, type: "storage" }),
+    backup(0, { type: "storage" }),
+    backup(60, { ...safety, source: "blog" }),
+    backup(0, { source: "blog", type: "full" }),
+    backup(60, { ...safety, source: "wiki" }),
+    backup(0, { source: "wiki", state: "incomplete" }),
+  ];
+  const rule = { olderThan: "1m", needed: new Set<string>() };
+  const { decisions } = planRetention(backups, { last: 9 }, nowMs, undefined, rule);
+  const kept = decisions.filter(({ backup: { safety } }) => safety).map(({ reasons }) => reasons.join());
+  assert.deepEqual(kept, ["", "newest good", "", "", "newest good"]);
+});

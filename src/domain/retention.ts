@@ -102,7 +102,7 @@ export function planRetention<B extends RetainedBackup>(
 
 /**
  * Why a safety backup stays. I5 holds for them as well: what a suspect backup holds stays, and so does the
- * newest good one where the source has no other good backup.
+ * newest good one where the source has no other good backup that holds what this type does.
  */
 function safetyReasons(
   backups: readonly RetainedBackup[],
@@ -125,12 +125,15 @@ function safetyReasons(
 
 function onlyGoodOfSources(backups: readonly RetainedBackup[]): ReadonlySet<RetainedBackup> {
   const good = backups.filter((backup) => backup.state === "good" && backup.neverRemoved !== true);
-  const groups = [...Map.groupBy(good, ({ source }) => source).values()];
-  return new Set(
-    groups
-      .filter((group) => group.every(({ safety }) => safety))
-      .flatMap((group) => group.toSorted(newestFirst).slice(0, 1)),
-  );
+  const only = new Set<RetainedBackup>();
+  for (const group of Map.groupBy(good, groupOf).values()) {
+    const [{ source, type }] = group as [RetainedBackup];
+    // A full backup has a database and folders, too.
+    const holding = good.filter((other) => other.source === source && [type, "full"].includes(other.type));
+    const [newest] = holding.toSorted(newestFirst);
+    if (newest !== undefined && holding.every(({ safety }) => safety)) only.add(newest);
+  }
+  return only;
 }
 
 function groupOf({ source, type }: RetainedBackup): string {
