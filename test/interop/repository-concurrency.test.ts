@@ -17,7 +17,7 @@ import { ResticPlace, resultOf } from "./restic.ts";
 /** Content of each file by path, hashed. */
 type Content = ReadonlyMap<string, string>;
 
-const patient: LockOptions = { lockWaitMs: 120_000, observer: silentObserver };
+const patient: LockOptions = { lockWaitMs: 1_800_000, observer: silentObserver };
 const impatient: LockOptions = { lockWaitMs: 0, observer: silentObserver };
 const pruneAll = { maxUnusedPercent: 0, dryRun: false, confirm: async () => true };
 
@@ -170,7 +170,7 @@ async function resticBackup(place: ResticPlace, folder: string): Promise<string 
 }
 
 async function until<T>(attempt: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 2_000; tries++) {
     const result = await attempt();
     if (result !== undefined) return result;
     await sleep(50 + Math.random() * 200);
@@ -206,10 +206,8 @@ test("our prune and our removal are refused while restic backs up, or wait for i
   await changeFolder(folder);
   await host.backUp(folder);
   const made = new Map([[await until(() => resticBackup(place, folder)), await contentOf(folder)]]);
-  const child = place.start(["backup", "--stdin", "--json"]);
+  const child = await place.startLocked("shared");
   const ended = resultOf(child);
-  await until(async () => ((await readdir(join(place.repo, "locks"))).length > 0 ? true : undefined));
-  await sleep(500);
   const isLocked = (error: unknown): boolean => isBackupError(error, "locked");
   await assert.rejects(host.prune(impatient), isLocked);
   await assert.rejects(host.remove(old, impatient), isLocked);

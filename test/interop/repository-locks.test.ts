@@ -17,25 +17,6 @@ const exclusive = { ...noWait, exclusive: true };
 
 const isLocked = (error: unknown): boolean => isBackupError(error, "locked");
 
-/** Starts a restic that holds a lock until its input ends, and waits until it does. */
-async function holding(
-  place: ResticPlace,
-  kind: "shared" | "exclusive",
-): Promise<ChildProcessWithoutNullStreams> {
-  const before = await lockFiles(place);
-  // `key passwd` locks exclusively, then asks for the new password.
-  const args = kind === "shared" ? ["backup", "--stdin"] : ["key", "passwd"];
-  const child = place.start(args);
-  child.stderr.resume();
-  child.stdout.resume();
-  for (let i = 0; i < 200; i++) {
-    // Its lock counts when it has looked for others, 200 ms after it was written.
-    if ((await lockFiles(place)).length > before.length) return sleep(500, child);
-    await sleep(50);
-  }
-  throw new Error("restic took no lock");
-}
-
 async function lockFiles(place: ResticPlace): Promise<readonly string[]> {
   return await readdir(join(place.repo, "locks")).catch(() => []);
 }
@@ -93,11 +74,11 @@ test("restic works beside our shared lock, unless it wants to be alone", async (
 test("we refuse to work beside restic's exclusive lock, and go on when it ends", async () => {
   await using place = await ResticPlace.open();
   const repo = await place.create();
-  const child = await holding(place, "exclusive");
+  const child = await place.startLocked("exclusive");
   await assert.rejects(acquireLock(repo, shared, signal), isLocked);
   await assert.rejects(acquireLock(repo, exclusive, signal), isLocked);
   assert.deepEqual(await removeStaleLocks(repo, { all: false }, signal), []);
-  const waiting = acquireLock(repo, { ...exclusive, lockWaitMs: 30_000 }, signal);
+  const waiting = acquireLock(repo, { ...exclusive, lockWaitMs: 600_000 }, signal);
   await release(child);
   await (await waiting).release();
   assert.deepEqual(await lockFiles(place), []);
@@ -106,7 +87,7 @@ test("we refuse to work beside restic's exclusive lock, and go on when it ends",
 test("we work beside restic's shared lock, unless we want to be alone", async () => {
   await using place = await ResticPlace.open();
   const repo = await place.create();
-  const child = await holding(place, "shared");
+  const child = await place.startLocked("shared");
   await (await acquireLock(repo, shared, signal)).release();
   await assert.rejects(acquireLock(repo, exclusive, signal), isLocked);
   const [lock] = await listLocks(repo, signal);
@@ -119,7 +100,7 @@ test("unlock recognises the lock of a restic that was killed", async () => {
   for (const kind of ["shared", "exclusive"] as const) {
     await using place = await ResticPlace.open();
     const repo = await place.create();
-    const child = await holding(place, kind);
+    const child = await place.startLocked(kind);
     const ended = new Promise((resolve) => child.once("close", resolve));
     child.kill("SIGKILL");
     await ended;
@@ -158,7 +139,7 @@ test("restic recognises our lock whose process was killed, and we break it at on
 test("a lock of restic that is half written keeps us out", async () => {
   await using place = await ResticPlace.open();
   const repo = await place.create();
-  const child = await holding(place, "shared");
+  const child = await place.startLocked("shared");
   const [name = ""] = await lockFiles(place);
   child.kill("SIGKILL");
   const path = join(place.repo, "locks", name);
@@ -176,7 +157,7 @@ test("of many at once, ours and restic's, only one is ever alone", async () => {
   let theirs = 0;
   const working = async (): Promise<void> => {
     for (let i = 0; i < 6; i++) {
-      const lock = await acquireLock(repo, { ...exclusive, lockWaitMs: 60_000 }, signal);
+      const lock = await acquireLock(repo, { ...exclusive, lockWaitMs: 600_000 }, signal);
       // restic's lock files may come and go, but it never gets to work.
       await lock.assertHeld(signal);
       await sleep(60);

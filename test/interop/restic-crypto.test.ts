@@ -14,8 +14,8 @@ import { ResticPlace } from "./restic.ts";
 
 const miB = 1024 * 1024;
 
-/** Repositories of restic's own tests, version 1, where they lie beside the checkout. */
-const fixtures = join(import.meta.dirname, "../../../shared/fixtures/restic-v1");
+/** Repositories of restic's own tests, version 1. */
+const fixtures = join(import.meta.dirname, "../fixtures/restic-v1");
 
 function keyStream(length: number, seed: number): Buffer {
   return createCipheriv("aes-256-ctr", Buffer.alloc(32, seed), Buffer.alloc(16)).update(Buffer.alloc(length));

@@ -4,10 +4,14 @@
  * @module
  */
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/domain/clock.ts";
 import { openLocalStorage } from "../../src/storage/local-storage.ts";
 import { readThisMachine } from "../../src/storage/this-machine.ts";
@@ -41,6 +45,48 @@ export class ResticPlace implements AsyncDisposable {
       RESTIC_CACHE_DIR: join(this.folder, "cache"),
     };
     return spawn("restic", args, { env, cwd: this.folder });
+  }
+
+  /**
+   * Starts a restic that works until its input ends, and waits until it is past its lock. Lock files say that too
+   * early: they have another name while they are written, and restic gives up its own where it then sees another.
+   */
+  async startLocked(kind: "shared" | "exclusive"): Promise<ChildProcessWithoutNullStreams> {
+    if (kind === "exclusive") return await this.#startPasswordChange();
+    const child = this.#startSilently(["backup", "--stdin"]);
+    // More than any buffer between the two holds: it was read, which restic does with its lock held.
+    const failed = once(child, "close").then(() => Promise.reject(new Error("restic ended before it read")));
+    const read = new Promise<void>((resolve) => child.stdin.write(Buffer.alloc(4_000_000), () => resolve()));
+    await Promise.race([read, failed]);
+    failed.catch(() => undefined);
+    return child;
+  }
+
+  #startSilently(args: readonly string[]): ChildProcessWithoutNullStreams {
+    const child = this.start(args);
+    child.stdin.on("error", () => undefined);
+    child.stderr.resume();
+    child.stdout.resume();
+    return child;
+  }
+
+  /** `key passwd` locks exclusively, then reads the new password: from a named pipe, which shows when. */
+  async #startPasswordChange(): Promise<ChildProcessWithoutNullStreams> {
+    const pipe = join(this.folder, `new-password-${randomUUID()}`);
+    execFileSync("mkfifo", [pipe]);
+    const child = this.#startSilently(["key", "passwd", "--new-password-file", pipe]);
+    for (;;) {
+      if (child.exitCode !== null) throw new Error("restic ended before it asked for the new password");
+      try {
+        // Refused until somebody reads.
+        const end = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+        child.stdin.once("finish", () => closeSync(end));
+        return child;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+      }
+      await sleep(20);
+    }
   }
 
   /** Runs restic to its end. */
