@@ -39,10 +39,18 @@ function makeSlowSource(sandbox: CliSandbox): void {
   truncateSync(join(sandbox.directory, "uploads/large.bin"), 1_000_000_000_000);
 }
 
+/** What a stream has said so far. */
+function heard(stream: NodeJS.ReadableStream): () => string {
+  let text = "";
+  stream.on("data", (part) => (text += String(part)));
+  return () => text;
+}
+
 /** Waits until a run has announced itself in the vault. */
 async function untilRunning(sandbox: CliSandbox, child: ChildProcessWithoutNullStreams): Promise<void> {
   const locks = join(sandbox.directory, "backups/.vertex/locks");
-  while (!existsSync(locks) || readdirSync(locks).length === 0) {
+  // What begins with a dot is still being written.
+  while (!existsSync(locks) || readdirSync(locks).every((name) => name.startsWith("."))) {
     assert.equal(child.exitCode, null, "the run must not end before it is cancelled");
     await sleep(20);
   }
@@ -52,11 +60,12 @@ test("Ctrl-C cancels a running create, which leaves nothing behind and ends with
   using sandbox = new CliSandbox();
   makeSlowSource(sandbox);
   const child = start(sandbox, ["create"]);
+  const soFar = heard(child.stderr.setEncoding("utf8"));
   const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
   await untilRunning(sandbox, child);
-  await sleep(200);
   child.kill("SIGUSR1");
-  await sleep(200);
+  // Of two signals that wait the system may give the later one first.
+  while (soFar().split("\n").length < 3) await sleep(20);
   const waiting = await sandbox.run("rotate --lock-wait 0");
   assert.equal(waiting.code, 11, waiting.err);
   child.kill("SIGINT");
