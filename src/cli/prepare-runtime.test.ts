@@ -13,7 +13,7 @@ const program = `
 function start(home: string): number | null {
   const env = { PATH: process.env["PATH"], HOME: home };
   const args = ["--input-type=module", "-e", program];
-  return spawnSync(process.execPath, args, { env, timeout: 20_000, stdio: "inherit" }).status;
+  return spawnSync(process.execPath, args, { env, timeout: 300_000, stdio: "inherit" }).status;
 }
 
 test("prepareRuntime() keeps compiled code in the user's cache, and starts where there is no home", () => {

@@ -20,7 +20,7 @@ const signal = new AbortController().signal;
  */
 const appSource = `
 import { DatabaseSync } from "node:sqlite";
-const db = new DatabaseSync(process.argv[2], { timeout: 10000 });
+const db = new DatabaseSync(process.argv[2], { timeout: 300000 });
 db.exec("PRAGMA synchronous=OFF");
 let broken = 0, commits = 0;
 process.on("message", (message) => {
@@ -70,7 +70,7 @@ function makeBank(path: string, mode: string, pageSize: number, rows: number, ve
 for (const mode of ["wal", "delete", "truncate"]) {
   for (const pageSize of [4096, 1024]) {
     test(`installLive() restores under an app in ${mode} mode that goes on (image page size ${pageSize})`, {
-      timeout: 60_000,
+      timeout: 600_000,
     }, async () => {
       using folder = new AppFolder();
       makeBank(folder.path(), mode, 4096, 20, 1);
