@@ -89,6 +89,8 @@ const restoredSchema = z
     safety_backup_id: z.string().exactOptional().describe("absent if there was nothing to save"),
     previous_state: list(z.string()).describe("absolute paths kept until undone or discarded"),
     warnings: list(z.string()),
+    damaged: list(damageSchema).describe("left out with --skip-damaged, the first 1,000"),
+    damaged_count: z.int(),
   })
   .meta({ id: "Restored" });
 

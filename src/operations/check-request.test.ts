@@ -20,7 +20,7 @@ const wrong: readonly unknown[] = [null, 5, 0.5, true, "odd", ["odd", 5], { odd:
 const optionNames =
   `signal observer source type only depth format kinds rules level readData password backup before after
   safetyOlderThan path target pattern tag username host key restoreId tags include backups forget sinceMs untilMs
-  maxUnusedPercent maxUnusedBytes integrityCheck rotate dryRun prune live force spaceCheck recursive
+  maxUnusedPercent maxUnusedBytes integrityCheck rotate dryRun prune live force spaceCheck skipDamaged recursive
   ignoreCase newest all confirm beforeMaking onUnsearched`.split(/\s+/);
 
 type Call = (manager: ReturnType<typeof createBackupManager>, request: never) => Promise<unknown>;

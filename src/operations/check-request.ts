@@ -49,7 +49,7 @@ const rules: OptionRules = {
   ...named(text, "username", "host", "key", "restoreId", "safetyOlderThan"),
   ...named(listOf(text), "tags", "include", "backups", "forget"),
   ...named(amount, "sinceMs", "untilMs", "maxUnusedPercent", "maxUnusedBytes"),
-  ...named(flag, "integrityCheck", "rotate", "dryRun", "prune", "live", "force", "spaceCheck"),
+  ...named(flag, "integrityCheck", "rotate", "dryRun", "prune", "live", "force", "spaceCheck", "skipDamaged"),
   ...named(flag, "recursive", "ignoreCase", "newest", "all"),
   ...named(callback, "confirm", "beforeMaking", "onUnsearched"),
 };

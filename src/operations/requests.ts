@@ -197,6 +197,11 @@ export interface RestoreRequest extends RunOptions {
    * If the disk fills up after all, everything stays as it was.
    */
   readonly spaceCheck?: boolean;
+  /**
+   * Restore what is whole of a damaged backup, into a `target`. Everything wanted is read once before, and what
+   * that finds damaged is named in the result.
+   */
+  readonly skipDamaged?: boolean;
 }
 
 /** What a restore would do, made before anything is touched. */
@@ -243,6 +248,9 @@ export interface RestoreResult {
   /** Where the previous state is kept until undone or discarded; absolute paths. */
   readonly previousState: readonly string[];
   readonly warnings: readonly string[];
+  /** What was left out because it is damaged, the first 1,000; only with `skipDamaged`. */
+  readonly damaged: readonly Damage[];
+  readonly damagedCount: number;
 }
 
 /** A restore that can be taken back, because what it replaced is kept. */

@@ -308,6 +308,8 @@ export interface VerifyOptions {
   /** `storage`: only the folders; of databases nothing has to be there. Everything when left out. */
   readonly only?: "storage";
   readonly observer: Observer;
+  /** Is told of all damage as it is found, also of what is too much for the report. */
+  readonly onDamage?: (damage: Damage) => void;
   /** Opens a database image that lies in a private file and checks it; given by the operation, because a vault opens no databases. */
   readonly checkDatabase: (imagePath: string, signal: AbortSignal) => Promise<readonly string[]>;
   /** Private folder for copies. */

@@ -31,6 +31,7 @@ interface RestoreOptions {
   readonly force?: boolean;
   /** False with `--no-space-check`. */
   readonly spaceCheck?: boolean;
+  readonly skipDamaged?: boolean;
   readonly undo?: boolean;
   readonly discard?: boolean;
 }
@@ -48,6 +49,10 @@ export const restoreCommand: CommandModule = {
     {
       line: "vertex-backup restore latest --only storage --include 'uploads/2024/**' --target part --yes",
       text: "some files only",
+    },
+    {
+      line: "vertex-backup restore latest --skip-damaged --target rescued --yes",
+      text: "what is whole of a backup that verify calls damaged",
     },
     { line: "vertex-backup restore --undo --yes", text: "bring back what the last restore replaced" },
   ],
@@ -67,6 +72,7 @@ export const restoreCommand: CommandModule = {
       .option("--live", "write databases through SQLite, so that a running app goes on")
       .option("--force", "replace a database although a process has it open")
       .option("--no-space-check", "try it although the files are larger than what is free")
+      .option("--skip-damaged", "with --target: leave out what is damaged, and restore the rest")
       .option("--undo", "bring back what the last restore replaced")
       .option("--discard", "delete what the last restore replaced; it cannot be undone afterwards")
       .action((reference: string | undefined, options: RestoreOptions) =>
@@ -133,7 +139,7 @@ async function restoreBackup(
     () => ({ ...document, restored: toSnakeCase(result) }),
     () => restoredLines({ ...result, warnings }, context.options, output.palette),
   );
-  return 0;
+  return result.damagedCount > 0 ? 3 : 0;
 }
 
 function planTextOf({ io, output }: CommandContext, { vault }: Wanted, plan: RestorePlan): readonly string[] {
@@ -160,6 +166,7 @@ async function requestOf(
     live: options.live === true,
     force: options.force === true,
     spaceCheck: options.spaceCheck !== false,
+    skipDamaged: options.skipDamaged === true,
   };
 }
 

@@ -203,6 +203,8 @@ test("a finished restore says how to take it back", () => {
       safetyBackupId: "db_backup_20240101_150000",
       previousState: ["/srv/shop/.app.db.previous"],
       warnings: [],
+      damaged: [],
+      damagedCount: 0,
     },
     { color: true, vault: "/mnt/my disk", config: "shop.yaml", database: ["a.db", "-b.db"] },
     plain,
@@ -222,8 +224,23 @@ test("a finished restore says how to take it back", () => {
 test("a finished restore of a file without checksums does not claim to be verified", () => {
   const backup = sampleBackup({ state: "unverified" });
   const result = { backup, restoreId: "r1", targets: [], filesWritten: 1, bytesWritten: 10 };
-  const [line = ""] = restoredLines({ ...result, previousState: [], warnings: [] }, { color: true }, plain);
+  const rest = { previousState: [], warnings: [], damaged: [], damagedCount: 0 };
+  const [line = ""] = restoredLines({ ...result, ...rest }, { color: true }, plain);
   assert.match(line, /: 1 file, 10 B written; nothing to verify them against$/);
+});
+
+test("a finished restore of a damaged backup names what it left out, and how much more there is", () => {
+  const result = { backup: plan.backup, restoreId: "r1", targets: [], filesWritten: 1, bytesWritten: 10 };
+  const damaged = [
+    { object: "storage/a.tar.gz", path: "uploads/a\u001b.jpg", message: "its bytes\nare lost" },
+  ];
+  const rest = { previousState: [], warnings: [], damaged, damagedCount: 1_002 };
+  const lines = restoredLines({ ...result, ...rest }, { color: true }, plain);
+  assert.deepEqual(lines.slice(1), [
+    "Damaged and left out: 1,002",
+    "  uploads/a\\x1b.jpg: its bytes\\x0aare lost",
+    "  and 1,001 more",
+  ]);
 });
 
 test("show says nothing of source, duration and maker where they are not known", () => {

@@ -106,6 +106,17 @@ export function restoredLines(result: RestoreResult, options: GlobalOptions, pal
           `Delete it with: ${samePlace("restore --discard", options)}`,
         ]),
     ...result.warnings.map((warning) => palette.yellow(`warning: ${safeText(warning)}`)),
+    ...damagedLines(result, palette),
+  ];
+}
+
+function damagedLines({ damaged, damagedCount }: RestoreResult, palette: Palette): string[] {
+  if (damagedCount === 0) return [];
+  const more = damagedCount - damaged.length;
+  return [
+    palette.red(`Damaged and left out: ${formatCount(damagedCount)}`),
+    ...damaged.map(({ path = "", message }) => `  ${safeText(path)}: ${safeText(message)}`),
+    ...(more > 0 ? [`  and ${formatCount(more)} more`] : []),
   ];
 }
 

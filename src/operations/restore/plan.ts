@@ -41,7 +41,7 @@ export async function comparePrepared(
     safetyBackup: !context.vault.readOnly && targets.some(({ exists }) => exists),
     ...{ added, changed, unchanged, removed, newer, changes },
     bytesToWrite: bytesToWrite(prepared),
-    warnings: [...prepared.warnings, ...useWarnings(prepared)],
+    warnings: [...prepared.warnings, ...damageWarnings(prepared), ...useWarnings(prepared)],
   };
 }
 
@@ -53,6 +53,17 @@ export function swappedDatabases({ layout }: PreparedRestore): readonly string[]
       ({ target, place }) => target.kind === "database" && place.state !== "absent" && !live.has(target.path),
     )
     .map(({ target }) => target.path);
+}
+
+/** Named one by one are as many as people read before they agree; the restore names them all. */
+const damagedShownMax = 5;
+
+function damageWarnings({ damaged }: PreparedRestore): readonly string[] {
+  const shown = damaged
+    .slice(0, damagedShownMax)
+    .map(({ path, message }) => `${path} is left out, because it is damaged: ${message}`);
+  const more = damaged.length - shown.length;
+  return more > 0 ? [...shown, `${more} more that are damaged are left out`] : shown;
 }
 
 function useWarnings(prepared: PreparedRestore): readonly string[] {

@@ -14,7 +14,7 @@ import { realDisk } from "../../source/swap/swap-disk.ts";
 import { resolvePlace } from "../../source/swap/staging-place.ts";
 import { realBytePath } from "../../source/folder/walk-folder.ts";
 import { withSidecars } from "../../source/sidecar-names.ts";
-import type { BackupReader } from "../../vault/vault.ts";
+import type { BackupReader, Damage } from "../../vault/vault.ts";
 import type { OperationContext } from "../context.ts";
 import { resolveReference } from "../find-backup.ts";
 import type { RestoreRequest, RestoreTargetPlan, Started } from "../requests.ts";
@@ -24,6 +24,7 @@ import { refuseForbidden } from "./permissions.ts";
 import { type Selection, selectEntries } from "./selection.ts";
 import { chooseTargets, type RestoreTarget } from "./targets.ts";
 import { mergeTwins } from "./twins.ts";
+import { findDamaged, ReaderWithoutDamaged, requireAside } from "./without-damaged.ts";
 
 export interface PreparedRestore extends AsyncDisposable {
   readonly restoreId: string;
@@ -36,6 +37,8 @@ export interface PreparedRestore extends AsyncDisposable {
   /** Real absolute paths inside targets that stay as they are. */
   readonly keep: readonly ByteString[];
   readonly warnings: readonly string[];
+  /** What is wanted, damaged and therefore not restored; only with `skipDamaged`. */
+  readonly damaged: readonly Damage[];
 }
 
 /** @throws {BackupError} `not-found`, `damaged`, `invalid-input`, `unsafe`, `unsupported` */
@@ -60,6 +63,8 @@ interface OpenedBackup extends AsyncDisposable {
   readonly backup: Backup;
   readonly isStored: boolean;
   readonly only: "database" | "storage" | undefined;
+  /** What is left out of the backup, as far as it was read. */
+  readonly passedOver: () => readonly Damage[];
 }
 
 async function openBackup(
@@ -69,29 +74,36 @@ async function openBackup(
   const { backup: reference, source, signal } = request;
   const found = await resolveReference(context, reference, { source, preferTrusted: true, signal });
   const isStored = found.found === "stored";
+  requireAside(request, isStored);
   const reader = isStored
     ? await context.vault.open(found.backup.id, signal)
     : await context.openLooseFile(found.path, signal);
-  return {
-    reader,
-    backup: reader.backup,
-    isStored,
-    only: request.only ?? (isStored ? found.only : undefined),
-    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-  };
+  const only = request.only ?? (isStored ? found.only : undefined);
+  const close = async (): Promise<void> => await reader[Symbol.asyncDispose]();
+  const opened = { isStored, only, [Symbol.asyncDispose]: close };
+  if (request.skipDamaged !== true) return { reader, backup: reader.backup, passedOver: () => [], ...opened };
+  try {
+    const whole = new ReaderWithoutDamaged(reader, await findDamaged(context, reader, only, request));
+    return { reader: whole, backup: whole.backup, passedOver: () => whole.passedOver(), ...opened };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function prepareOpened(
   context: OperationContext,
   request: Started<RestoreRequest>,
-  { reader, backup, only }: OpenedBackup,
+  { reader, backup, only, passedOver }: OpenedBackup,
   restoreId: string,
-): Promise<Pick<PreparedRestore, "selection" | "layout" | "keep" | "warnings">> {
+): Promise<Pick<PreparedRestore, "selection" | "layout" | "keep" | "warnings" | "damaged">> {
   const { signal } = request;
   const selection = await selectEntries(reader, request.include ?? [], only !== "database", signal);
+  const damaged = passedOver().filter(({ path = "" }) => selection.selectsNamed(path));
   const databases =
-    only === "storage" ? [] : backup.databases.filter(({ name }) => selection.selectsDatabase(name));
+    only === "storage" ? [] : backup.databases.filter(({ name }) => selection.selectsNamed(name));
   const roots = only === "database" ? [] : wantedRoots(backup, selection);
+  if (databases.length + roots.length === 0 && damaged.length > 0) throw allDamaged(backup, damaged);
   if (databases.length + roots.length === 0) throw nothingToRestore(backup, request, only);
   const { target, source } = request;
   const chosen = chooseTargets(backup, { target, source, databases, roots }, context.sources);
@@ -123,7 +135,7 @@ async function prepareOpened(
       databases.map(({ name }) => name),
     ),
   ];
-  return { selection, layout, keep: [...own, ...keep], warnings };
+  return { selection, layout, keep: [...own, ...keep], warnings, damaged };
 }
 
 /** A backup of files that are not ours knows no folders: they are what its entries say. */
@@ -192,6 +204,12 @@ function warningsOf(backup: Backup, databases: readonly string[]): readonly stri
     );
   }
   return warnings;
+}
+
+function allDamaged({ id }: Backup, damaged: readonly Damage[]): BackupError {
+  return new BackupError("damaged", `Cannot restore ${id}: all that is wanted of it is damaged`, {
+    hint: `The first: ${damaged[0]?.path}: ${damaged[0]?.message}`,
+  });
 }
 
 function nothingToRestore(

@@ -19,6 +19,6 @@ export async function requireStored(
   const [lost] = (await reader.findLost?.({ databases, files }, signal)) ?? [];
   if (lost === undefined) return;
   throw new BackupError("damaged", `Cannot restore ${backup.id}: ${lost}`, {
-    hint: "Nothing was changed. Restore another backup; what this one still holds can be restored with --only or --include.",
+    hint: "Nothing was changed. Restore another backup; what this one still holds can be restored with --only, --include or --skip-damaged.",
   });
 }

@@ -67,6 +67,9 @@ export async function restore(
   }
 }
 
+/** As many as people can read; all are counted. */
+const damagedShownMax = 1000;
+
 /** What a restore tells besides its result. */
 interface Told {
   readonly log: RunLog;
@@ -190,6 +193,8 @@ class RestoreRun {
     const { backup, isStored, selection, layout } = this.#prepared;
     const wholeFolders = layout.staged.some(({ target }) => target.kind === "folder") && !selection.partial;
     if (!isStored || !wholeFolders || backup.state === "unverified") return;
+    // All of it was read already, and what is damaged is left out.
+    if (this.#request.skipDamaged === true) return;
     if (this.#context.vault.format === "repository") return;
     const report = await this.#context.vault.verify(
       backup.id,
@@ -206,7 +211,7 @@ class RestoreRun {
     const first = report.damages[0];
     if (first === undefined) return;
     throw new BackupError("damaged", `Cannot restore ${backup.id}: ${first.object}: ${first.message}`, {
-      hint: "Nothing was changed. Restore another backup; parts of this one can still be restored with --include or --only.",
+      hint: "Nothing was changed. Restore another backup, or what is whole of this one into another folder: --skip-damaged --target DIR.",
     });
   }
 
@@ -239,6 +244,8 @@ class RestoreRun {
         .filter(({ wasAbsent }) => wasAbsent !== true)
         .map(({ previous }) => byteStringToDisplay(previous)),
       warnings: this.#log.warnings,
+      damaged: this.#prepared.damaged.slice(0, damagedShownMax),
+      damagedCount: this.#prepared.damaged.length,
       ...(safetyBackupId === undefined ? {} : { safetyBackupId }),
     };
   }

@@ -16,7 +16,8 @@ export interface Selection {
   /** Is only a part of each folder restored, so that nothing is removed from it? */
   readonly partial: boolean;
   readonly selects: (entry: StoredEntry) => boolean;
-  readonly selectsDatabase: (name: string) => boolean;
+  /** Is a database of this name, or `<folder name>/<path>`, selected? */
+  readonly selectsNamed: (name: string) => boolean;
   /** Of each root that has a selected entry: bytes its selected files have. */
   readonly bytesByRoot: ReadonlyMap<string, number>;
   /**
@@ -54,7 +55,7 @@ export async function selectEntries(
   return {
     partial: rules !== undefined,
     selects: (entry) => matches(entry) || (isFolder(entry) && leading.has(entryKey(entry.root, entry.path))),
-    selectsDatabase: (name) => rules === undefined || rules(byteStringFromText(name), false),
+    selectsNamed: (name) => rules === undefined || rules(byteStringFromText(name), false),
     bytesByRoot,
     detachedLinks,
   };

@@ -181,6 +181,7 @@ class Verification {
   }
 
   #report(damage: Damage): void {
+    this.#options.onDamage?.(damage);
     if (this.#damages.length < damagesMax) this.#damages.push(damage);
   }
 

@@ -36,6 +36,8 @@ const findings = ["damaged", "not-found", "unsupported", "unsafe"] as const;
 export class ArchiveVerifier {
   readonly #options: VerifierOptions;
   readonly #scratch = Buffer.allocUnsafe(memberBytesMax);
+  /** Paths that were named: the second pass meets again what the first has found. */
+  readonly #named = new Set<string>();
   #bytesRead = 0;
   #entriesChecked = 0;
 
@@ -150,7 +152,10 @@ export class ArchiveVerifier {
 
   #reportEntry(entry: StoredEntry, message: string): void {
     const { archive, report } = this.#options;
-    report({ object: archive.name, path: `${entry.root}/${byteStringToDisplay(entry.path)}`, message });
+    const path = `${entry.root}/${byteStringToDisplay(entry.path)}`;
+    if (this.#named.has(path)) return;
+    this.#named.add(path);
+    report({ object: archive.name, path, message });
   }
 
   #openContents(signal: AbortSignal): ParsedRuns {

@@ -41,7 +41,7 @@ export function blobError(failure: BlobFailure, reading: string): BackupError {
   const { id, pack } = failure;
   return new BackupError("damaged", `Cannot read ${reading}: ${failure.message}`, {
     details: { blob: id, ...(pack === undefined ? {} : { pack }) },
-    hint: "Run verify to see what else is damaged, and restore another backup or the parts that are whole.",
+    hint: "Run verify to see what else is damaged, and restore another backup, or what is whole of this one: --skip-damaged --target DIR.",
   });
 }
 

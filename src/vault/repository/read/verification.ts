@@ -69,6 +69,7 @@ export class Verification {
   }
 
   report(damage: Damage): void {
+    this.#options.onDamage?.(damage);
     this.#damages.add(damage.object, damage.message, damage.path);
   }
 
