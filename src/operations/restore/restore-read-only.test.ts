@@ -215,3 +215,11 @@ test("realDisk.removeTree() removes folders that are closed to their owner, and 
   assert.deepEqual([modeOf(outside), readdirSync(outside)], ["555", ["kept"]]);
   chmodSync(outside, 0o755);
 });
+
+test("realDisk.removeTree() is not stopped by what the system's own removal of the same tree is still taking away", async () => {
+  const tree = join(directory, "at-work");
+  for (let n = 0; n < 200; n++) write(join(tree, `${n}`, "d", "f"), "1");
+  chmodSync(join(tree, "0"), 0o555);
+  await realDisk.removeTree(byteStringFromText(tree));
+  assert.equal(existsSync(tree), false);
+});

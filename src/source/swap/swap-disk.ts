@@ -226,19 +226,22 @@ async function removeStubbornTree(path: ByteString, refusal: NodeJS.ErrnoExcepti
       const name = asByteString(`${held.path}/${child.name.toString("latin1")}`);
       await rm(byteStringToPath(name), { recursive: true, force: true });
     }
-    await rmdir(byteStringToPath(outer.path));
+    await rmdir(byteStringToPath(outer.path)).catch(ignoreMissing);
   } catch (error) {
     // It names what is in the way by its own path.
     throw refusal.code === "ENAMETOOLONG" ? error : refusal;
   }
 }
 
-/** Lets its owner into all of a tree, and moves what lies too deep to its top, so that all of it can be named. */
+/**
+ * Lets its owner into all of a tree, and moves what lies too deep to its top, so that all of it can be named.
+ * What is gone meanwhile is passed over: an `rm` that was refused something is still at work elsewhere.
+ */
 async function makeShallow(tree: ByteString): Promise<void> {
   const waiting = [tree];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
-    const children = await readChildren(byteStringToPath(directory));
-    for (const child of children) {
+    const children = await readChildren(byteStringToPath(directory)).catch(ignoreMissing);
+    for (const child of children ?? []) {
       if (!child.isDirectory()) continue;
       const path = asByteString(`${directory}/${child.name.toString("latin1")}`);
       openUp(path);
@@ -247,7 +250,7 @@ async function makeShallow(tree: ByteString): Promise<void> {
         continue;
       }
       const shallow = asByteString(`${tree}/.deep-${randomBytes(8).toString("hex")}`);
-      await rename(byteStringToPath(path), byteStringToPath(shallow));
+      await rename(byteStringToPath(path), byteStringToPath(shallow)).catch(ignoreMissing);
       waiting.push(shallow);
     }
   }
