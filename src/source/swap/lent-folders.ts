@@ -14,7 +14,13 @@ import type { LentFolder, RestoreJournal, SwapArea, SwapSlot } from "./restore-j
 import { ownerBits, type SwapDisk } from "./swap-disk.ts";
 
 /** Refused to who does not own the folder, or by a file system without modes: the rename itself tells whether it matters. */
-const refusals: ReadonlySet<string | undefined> = new Set(["EPERM", "EACCES", "EROFS", "ENOTSUP", "EINVAL"]);
+export const modeRefusals: ReadonlySet<string | undefined> = new Set([
+  "EPERM",
+  "EACCES",
+  "EROFS",
+  "ENOTSUP",
+  "EINVAL",
+]);
 
 /** The folders in an area that names leave or come into, `place` itself as "" included. */
 export function foldersAround(slots: readonly SwapSlot[]): ReadonlySet<ByteString> {
@@ -57,7 +63,7 @@ export async function lendFolders(journal: RestoreJournal, disk: SwapDisk): Prom
     const mode = await disk.modeOf(path);
     if (mode === undefined || (mode & ownerBits) === ownerBits) continue;
     await disk.setMode(path, mode | ownerBits).catch((error: NodeJS.ErrnoException) => {
-      if (!refusals.has(error.code)) throw error;
+      if (!modeRefusals.has(error.code)) throw error;
     });
   }
 }

@@ -7,9 +7,10 @@
  */
 
 import { posix } from "node:path";
-import type { ByteString } from "../../domain/byte-string.ts";
+import { type ByteString, byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError, errorText } from "../../domain/error.ts";
 import { amongKept, deleteSuperseded, supersede } from "./kept-states.ts";
+import { giveAttributes } from "./place-attributes.ts";
 import type { JournalState, RestoreJournal, SwapArea } from "./restore-journal.ts";
 import type { RestoreJournalStore } from "./restore-journal-store.ts";
 import { swapBack, swapIn } from "./swap.ts";
@@ -140,13 +141,20 @@ async function dropStaging(journal: RestoreJournal, { disk, store }: RecoveryToo
   await store.remove(journal.id);
 }
 
-/** After `done`: removes empty staging, and the older previous states of the same targets. Those go last, for it may take long. */
+/**
+ * After `done`: removes empty staging, gives folders that stayed their attributes, and removes the older previous
+ * states of the same targets. Those go last, for it may take long.
+ */
 async function tidy(journal: RestoreJournal, tools: RecoveryTools): Promise<void> {
   const { disk, store } = tools;
   const touched = new Set<ByteString>();
   for (const area of journal.areas) {
     await disk.removeEmptyDirectories(area.container);
     touched.add(posix.dirname(area.container) as ByteString);
+  }
+  // Now that nothing in them changes any more: the new mode may not let this user do that.
+  for (const place of await giveAttributes(journal, "after", disk)) {
+    tools.warn(`${byteStringToDisplay(place)} keeps its mode and time, for it belongs to another user`);
   }
   await dropImages(journal, disk);
   const superseded = await supersede(journal, store);

@@ -15,6 +15,7 @@ import { posix } from "node:path";
 import { asByteString, type ByteString, byteStringToDisplay } from "../../domain/byte-string.ts";
 import { BackupError } from "../../domain/error.ts";
 import { lendFolders, noteLent, takeFoldersBack } from "./lent-folders.ts";
+import { giveAttributes } from "./place-attributes.ts";
 import type { JournalState, RestoreJournal, SwapArea, SwapSlot } from "./restore-journal.ts";
 import { withSidecars } from "../sidecar-names.ts";
 import type { SwapDisk } from "./swap-disk.ts";
@@ -67,9 +68,7 @@ export async function swapBack(
   // With the mode it gets next, a folder may not be open to a sync any more.
   await disk.syncDirectories(touched);
   await takeFoldersBack(current, disk);
-  for (const { place, attributes } of current.areas) {
-    if (attributes !== undefined) await disk.setAttributes(place, attributes.before);
-  }
+  await giveAttributes(current, "before", disk);
   return current;
 }
 
@@ -121,9 +120,6 @@ async function fill(journal: RestoreJournal, disk: SwapDisk): Promise<void> {
   }
   await disk.syncDirectories(touched);
   await takeFoldersBack(journal, disk);
-  for (const { place, attributes } of journal.areas) {
-    if (attributes !== undefined) await disk.setAttributes(place, attributes.after);
-  }
 }
 
 /** A name that is no longer in staging has arrived already, but maybe without the sidecars that belong to it. */
