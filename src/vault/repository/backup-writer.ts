@@ -19,6 +19,7 @@ import type { OwnerNames } from "../owner-names.ts";
 import { ProblemLog } from "../problem-log.ts";
 import type { AddedEntry, BackupSummary, BackupWriter, BeginOptions, DatabaseImage } from "../vault.ts";
 import { BlobIndex } from "./blob-index.ts";
+import { requirePacks } from "./data-folders.ts";
 import { loadSharedIndex } from "./load-index.ts";
 import type { RepositoryLock } from "./locks/repository-lock.ts";
 import { putDocument, removeObjects, sealDocument } from "./objects.ts";
@@ -58,6 +59,7 @@ export async function openBackupWriter(
   // Before the index, so that what it names is in there.
   const found = await findParent(repo, begun.parent, warn, signal);
   const { index: known, damaged } = await loadSharedIndex(repo, signal);
+  await requirePacks(repo.storage, known, signal);
   // Packs of this run are nobody else's before an index names them.
   const index = new BlobIndex(known);
   // What only these list is stored again: the backup does without them.

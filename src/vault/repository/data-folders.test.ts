@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
-import { renameSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { systemClock } from "../../domain/clock.ts";
 import { isBackupError } from "../../domain/error.ts";
 import { MemoryStorage } from "../../storage/memory-storage.ts";
 import { openTemporaryLocalStorage } from "../../testing/local-vault-folder.ts";
 import { storeSample } from "../../testing/sample-repository.ts";
-import { openTestRepository } from "../../testing/test-repository.ts";
-import { noWait, signal } from "../../testing/vault-probe.ts";
-import { foldersFlaw, requireDataFolder } from "./data-folders.ts";
+import { openTestRepository, testPassword } from "../../testing/test-repository.ts";
+import { beginOptions, noWait, signal, TestMachine } from "../../testing/vault-probe.ts";
+import { foldersFlaw, requirePacks } from "./data-folders.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
+import { loadIndex } from "./load-index.ts";
 import { checkRepository } from "./maintenance/check/check-repository.ts";
 import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
-import { listObjects, packName } from "./objects.ts";
+import { listObjects, packName, putDocument, sealDocument } from "./objects.ts";
+import { openRepositoryVault } from "./repository-vault.ts";
 
 test("foldersFlaw() finds nothing in a new repository, with a backup, and where a storage has no folders", async () => {
   await using storage = await openTemporaryLocalStorage();
@@ -45,20 +48,37 @@ test("foldersFlaw() names a folder that is gone, or that is a link, and says wha
   }
 });
 
-test("requireDataFolder() refuses where the index lists packs whose folder is gone: a backup would lack what it shares with others", async () => {
+for (const loss of ["gone", "empty"]) {
+  test(`a backup is refused where the index lists packs and the folder data is ${loss}: it would lack what it shares with others`, async () => {
+    const storage = await openTemporaryLocalStorage();
+    const repo = await openTestRepository(storage);
+    const machine = new TestMachine().process(1);
+    const place = { storage, machine, clock: systemClock, toolVersion: "0.0.0-test", create: false };
+    await using vault = await openRepositoryVault({ ...place, password: async () => testPassword }, signal);
+    await requirePacks(storage, (await loadIndex(repo, signal)).index, signal);
+    await storeSample(repo, { "/a": ["a"] });
+    await requirePacks(storage, (await loadIndex(repo, signal)).index, signal);
+    const data = join(storage.location, "data");
+    rmSync(data, { recursive: true });
+    if (loss === "empty") mkdirSync(data);
+    const state = loss === "empty" ? /folder data .* holds nothing/ : /folder data .* is gone/;
+    assert.match(await foldersFlaw(storage, signal), state);
+    const isTold = (error: unknown): boolean =>
+      isBackupError(error, "damaged") && /repair index/.test(error.hint ?? "");
+    await assert.rejects(vault.begin(beginOptions(), signal), isTold);
+    // With its index the repository forgets what was there, and everything is stored again.
+    rmSync(join(storage.location, "index"), { recursive: true });
+    await (await vault.begin(beginOptions(), signal)).abort();
+  });
+}
+
+test("requirePacks() lets an index pass that names no pack, as restic leaves one when it has pruned them all", async () => {
   await using storage = await openTemporaryLocalStorage();
   const repo = await openTestRepository(storage);
-  await requireDataFolder(storage, signal);
-  await storeSample(repo, { "/a": ["a"] });
-  await requireDataFolder(storage, signal);
-  rmSync(join(storage.location, "data"), { recursive: true });
-  await assert.rejects(
-    requireDataFolder(storage, signal),
-    (error: unknown) => isBackupError(error, "damaged") && /repair index/.test(error.hint ?? ""),
-  );
-  // With its index the repository forgets what was there, and everything is stored again.
-  rmSync(join(storage.location, "index"), { recursive: true });
-  await requireDataFolder(storage, signal);
+  await putDocument(repo, "index", sealDocument(repo, Buffer.from('{"packs":[]}')), signal);
+  const { index, files } = await loadIndex(repo, signal);
+  assert.equal(files.length, 1);
+  await requirePacks(storage, index, signal);
 });
 
 test("packs behind a link are neither missing nor unknown: what counts packs refuses, and names the link", async () => {

@@ -7,6 +7,7 @@
 
 import { BackupError, isBackupError } from "../../domain/error.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { BlobIndex } from "./blob-index.ts";
 
 type Place = Pick<Storage, "folders" | "location" | "list">;
 
@@ -25,18 +26,24 @@ const losses = {
   },
 } as const;
 
-/** A sentence where a folder that the backups need is gone or a link, else "". Two look-ups where all is well. */
+/**
+ * A sentence where a folder that the backups need is gone, empty or a link, else "". Empty is what is left in
+ * the place of a disk that is not mounted.
+ */
 export async function foldersFlaw(place: Place, signal: AbortSignal): Promise<string> {
   const { folders } = place;
   if (folders === undefined) return "";
   try {
     for (const name of ["data", "index"] as const) {
-      if (await folders.has(name, signal)) continue;
-      // The first backup makes both before its snapshot: where that is there, the folder was, or is by now.
-      const isLost = (await hasObjects(place, "snapshots/", signal)) && !(await folders.has(name, signal));
+      const isThere = await folders.has(name, signal);
+      if (await hasObjects(place, `${name}/`, signal)) continue;
+      // The first backup fills both before its snapshot: where that is there, so was something in them, or is by now.
+      const isLost =
+        (await hasObjects(place, "snapshots/", signal)) && !(await hasObjects(place, `${name}/`, signal));
       if (!isLost) continue;
       const { state, remedy } = losses[name];
-      return `The folder ${name} of the repository ${place.location} is gone, and ${state}: ${remedy}`;
+      const lost = isThere ? "holds nothing" : "is gone";
+      return `The folder ${name} of the repository ${place.location} ${lost}, and ${state}: ${remedy}`;
     }
     return "";
   } catch (error) {
@@ -47,17 +54,20 @@ export async function foldersFlaw(place: Place, signal: AbortSignal): Promise<st
 
 /**
  * Call before blobs are stored: those that the index says are there would not be stored again, and the
- * new backup would lack them, too.
+ * new backup would lack them, too (I1).
  *
- * @throws {BackupError} `damaged` where packs are indexed and their folder is gone
+ * @param index As it is in the repository. One that names no pack is what restic leaves when it has pruned them all.
+ * @throws {BackupError} `damaged` where packs are indexed and there is not one
  */
-export async function requireDataFolder(place: Place, signal: AbortSignal): Promise<void> {
-  const { folders, location } = place;
-  if (folders === undefined || (await folders.has("data", signal))) return;
-  if (!(await hasObjects(place, "index/", signal)) || (await folders.has("data", signal))) return;
+export async function requirePacks(
+  place: Place,
+  index: Pick<BlobIndex, "size">,
+  signal: AbortSignal,
+): Promise<void> {
+  if (index.size === 0 || (await hasObjects(place, "data/", signal))) return;
   throw new BackupError(
     "damaged",
-    `Cannot store data in ${location}: its folder data is gone, although its index lists what is in it`,
+    `Cannot store data in ${place.location}: its folder data holds no pack, although its index lists some`,
     {
       hint: "Put the folder back from a copy of the repository, or mount the disk that it is on. If it is lost, run repair index: the next backup then stores everything again.",
     },

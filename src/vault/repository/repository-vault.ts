@@ -30,7 +30,7 @@ import type {
   VerifyReport,
 } from "../vault.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
-import { foldersFlaw, requireDataFolder } from "./data-folders.ts";
+import { foldersFlaw } from "./data-folders.ts";
 import { acquireLock } from "./locks/acquire-lock.ts";
 import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
 import { listObjects } from "./objects.ts";
@@ -130,7 +130,6 @@ class RepositoryVault implements Vault {
     const { openBackupWriter } = await import("./backup-writer.ts");
     const lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
     try {
-      await requireDataFolder(this.#repo.storage, signal);
       await makeSnapshotsFolder(this.#repo.storage, signal);
       const { ownerNames } = this.#options;
       return await openBackupWriter({ repo: this.#repo, lock, begun: options, ownerNames }, signal);
@@ -144,7 +143,6 @@ class RepositoryVault implements Vault {
     this.#assertWritable("make a backup");
     const { takeSnapshot } = await import("./foreign/take-snapshot.ts");
     await using lock = await acquireLock(this.#repo, { ...options, exclusive: false }, signal);
-    await requireDataFolder(this.#repo.storage, signal);
     await makeSnapshotsFolder(this.#repo.storage, signal);
     return await takeSnapshot({ ...options, repo: this.#repo, lock }, snapshot, signal);
   }

@@ -11,6 +11,7 @@ import type { SnapshotDocument } from "../../../format/restic/model.ts";
 import { encodeSnapshot, parseSnapshot } from "../../../format/restic/snapshot.ts";
 import type { ForeignSnapshot, TakeOptions } from "../../vault.ts";
 import { BlobIndex } from "../blob-index.ts";
+import { requirePacks } from "../data-folders.ts";
 import { describeSnapshot } from "../describe-backup.ts";
 import { loadSharedIndex } from "../load-index.ts";
 import type { RepositoryLock } from "../locks/repository-lock.ts";
@@ -66,7 +67,9 @@ async function storeBlobs(
   foreign: ForeignSnapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  const index = new BlobIndex((await loadSharedIndex(repo, signal)).index);
+  const { index: known } = await loadSharedIndex(repo, signal);
+  await requirePacks(repo.storage, known, signal);
+  const index = new BlobIndex(known);
   const store = openBlobStore(repo, index, { assertHeld: (held) => lock.assertHeld(held) }, signal);
   try {
     const isMissing = ({ id, type }: Parameters<Parameters<ForeignSnapshot["blobs"]>[0]>[0]): boolean =>
