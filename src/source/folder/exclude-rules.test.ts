@@ -46,3 +46,19 @@ test("pathRules() understands names as lists show them, and \\ before other char
   assert.equal(matches(["\\x41\\[\\!"], "x41[!"), true, "visible characters are never shown so");
   assert.equal(matches(["\\x2a"], "anything"), false);
 });
+
+test("pathRules() matches white space at the end of a name that is written as lists show it, and nothing else", () => {
+  for (const [shown, character] of [
+    ["\\x0d", "\r"],
+    ["\\x0a", "\n"],
+    ["\\x0a\\x0a", "\n\n"],
+    ["\\x09", "\t"],
+    ["\\xa0", "\u00a0"],
+    ["\\u{2028}", "\u2028"],
+  ] as const) {
+    assert.equal(matches([`Icon${shown}`], `Icon${character}`), true, shown);
+    assert.equal(matches([`Icon${shown}`], "Icon"), false, shown);
+    assert.equal(matches([shown], character), true, shown);
+  }
+  assert.equal(matches(["Icon\r"], "Icon"), true, "a list with the line ends of Windows");
+});

@@ -20,8 +20,8 @@ const remembersPathsMax = 50_000;
  *
  * Patterns mean what they mean in a `.gitignore` at the root: case counts, a trailing "/"
  * matches directories only, the last match wins, "!" takes back, and what lies in a matched
- * directory is matched. Names that are not UTF-8 are matched as if their bytes were Latin-1; `\xNN` and `\u{NNNN}`, as lists show what cannot be seen, are
- * understood.
+ * directory is matched. Names that are not UTF-8 are matched as if their bytes were Latin-1; `\xNN` and
+ * `\u{NNNN}`, as lists show what cannot be seen, are understood.
  *
  * @throws {BackupError} `invalid-input` for a pattern that cannot be understood
  */
@@ -37,10 +37,17 @@ export function pathRules(patterns: readonly string[]): PathRules | undefined {
   };
 }
 
+/** In brackets at its end, where the library takes white space for a slip: of Icon\x0d it would make Icon. */
+function unescaped(pattern: string): string {
+  const plain = unescapePattern(pattern);
+  const isMeant = /\s$/.test(plain) && !/\s$/.test(pattern);
+  return isMeant ? `${plain.slice(0, -1)}[${plain.slice(-1)}]` : plain;
+}
+
 function newMatcher(patterns: readonly string[]): Ignore {
   try {
     // Paths come from the walk, never from people: names such as "..." are fine.
-    return ignore({ ignoreCase: false, allowRelativePaths: true }).add(patterns.map(unescapePattern));
+    return ignore({ ignoreCase: false, allowRelativePaths: true }).add(patterns.map(unescaped));
   } catch (cause) {
     throw notUnderstood(patterns, cause);
   }
