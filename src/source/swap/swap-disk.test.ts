@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -19,6 +19,17 @@ test("realDisk.removeTree() removes what lies deeper than a path can say", async
     await realDisk.removeTree(byteStringFromText(renamed));
     assert.equal(existsSync(renamed), false);
     await realDisk.removeTree(byteStringFromText(renamed));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+});
+
+test("realDisk.writeDurably() leaves nothing behind where it fails", async () => {
+  const work = mkdtempSync(join(tmpdir(), "vertex-backup-write-"));
+  try {
+    mkdirSync(join(work, "taken"));
+    await assert.rejects(realDisk.writeDurably(join(work, "taken"), "text"));
+    assert.deepEqual(readdirSync(work), ["taken"]);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -125,14 +125,20 @@ export const realDisk: SwapDisk = {
 
   async writeDurably(path, text) {
     const temporary = join(dirname(path), `.tmp-${basename(path)}-${randomBytes(4).toString("hex")}`);
-    const file = await open(temporary, "wx", 0o600);
     try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
+      const file = await open(temporary, "wx", 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      // On a full disk above all nothing may be left of it (I8).
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
     }
-    await rename(temporary, path);
     await syncDirectory(byteStringFromText(dirname(path)));
   },
 
