@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { utimesSync } from "node:fs";
+import { closeSync, openSync, utimesSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { AppFolder } from "../../../test/torture/app-folder.ts";
 import { byteStringFromText } from "../../domain/byte-string.ts";
@@ -37,4 +38,35 @@ test("captureLive() gives up on a journal that looks hot and never stays the sam
   timeout: 600_000,
 }, async () => {
   assert.equal(await captureHot(true), "busy");
+});
+
+test("captureLive() takes back what it told of an image that has to be made anew in another way", async () => {
+  using folder = new AppFolder();
+  const path = folder.path();
+  const app = new DatabaseSync(path);
+  app.exec(
+    "PRAGMA journal_mode=WAL; CREATE TABLE bulk (filler); INSERT INTO bulk VALUES (zeroblob(9437184))",
+  );
+  app.close();
+  utimesSync(path, 1, 1);
+  const told: number[] = [];
+  const steady = (bytes: number): void => {
+    told.push(bytes);
+    if (told.length > 1) return;
+    // As an app does that leaves WAL mode.
+    const file = openSync(path, "r+");
+    writeSync(file, Uint8Array.of(1, 1), 0, 2, 18);
+    closeSync(file);
+  };
+  const outcome = await captureLive(
+    {
+      path: byteStringFromText(path),
+      imagePath: join(folder.scratch, "image.db"),
+      ...{ trust: "declared", check: "quick_check", busyTimeoutMs: 60_000 },
+    },
+    systemClock,
+    { report: () => undefined, steady, complete: () => told.push(-1) },
+  );
+  assert.ok(outcome.outcome === "captured" && outcome.image.method === "one-step");
+  assert.deepEqual(told, [8 * 1024 * 1024, 0, -1]);
 });

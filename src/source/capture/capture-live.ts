@@ -38,7 +38,7 @@ const retryMs = 20;
 /** Hears of a capture while it is made. */
 export interface CaptureListener {
   readonly report: (done: number, total: number) => void;
-  /** So many bytes from the start of the image will not change any more, unless it is made anew: then fewer or as many are told. */
+  /** So many bytes from the start of the image will not change any more, unless it is made anew: then 0 are told. */
   readonly steady: (bytes: number) => void;
   /** The image will not change any more; it is being checked. */
   readonly complete: () => void;
@@ -52,12 +52,20 @@ export async function captureLive(
 ): Promise<CaptureOutcome> {
   const deadline = clock.elapsed() + request.busyTimeoutMs;
   const suspicion = new JournalSuspicion(clock);
+  let told = false;
+  const steady = (bytes: number): void => {
+    told = true;
+    listener.steady(bytes);
+  };
   for (;;) {
-    const resolved = resolve(request, clock, deadline, listener);
+    const resolved = resolve(request, clock, deadline, { ...listener, steady });
     if ("outcome" in resolved) return resolved;
     const attempt = await attemptOnce(resolved, suspicion);
     if (attempt.result !== "again") return await conclude(resolved, attempt, listener.complete);
     await removeImage(request.imagePath);
+    // Nothing of the next image may be told before it is complete, as where it is copied first and patched later.
+    if (told) listener.steady(0);
+    told = false;
     const hot = suspicion.note(resolved, attempt.hotJournal);
     if (clock.elapsed() > deadline + (suspicion.pending ? hotJournalGraceMs : 0)) {
       return giveUp(resolved, attempt);

@@ -64,7 +64,7 @@ export interface CapturedImage {
 export interface ImageListener {
   /**
    * So many bytes from its start are written and will not change any more. Told now and then, or
-   * never. An image that has to be made anew is a new file; of that as many or fewer are told first.
+   * never. An image that has to be made anew is a new file; of that 0 are told first.
    */
   steady(bytes: number): void;
   /** It is complete and will not change any more; it is being checked. */
