@@ -45,7 +45,7 @@ test("whatever is done to a repository, and wherever it is cut short, it gives b
 });
 
 /** How many packs a run makes is left to chance, and so is which of its calls is which. */
-const triesPerCall = 4;
+const triesPerCall = 40;
 
 /** Whether some run that dies at one of its calls breaks the law. */
 async function isFound(
