@@ -31,7 +31,7 @@ import type {
 } from "../vault.ts";
 import { RepositoryKeyRing } from "./key-ring.ts";
 import { foldersFlaw } from "./data-folders.ts";
-import { acquireLock } from "./locks/acquire-lock.ts";
+import { acquireLock, awaitOthers } from "./locks/acquire-lock.ts";
 import { repositoryMaintenance } from "./maintenance/repository-maintenance.ts";
 import { listObjects } from "./objects.ts";
 import { createRepository, isRepository, openRepository, type RepositoryOptions } from "./open-repository.ts";
@@ -177,8 +177,10 @@ class RepositoryVault implements Vault {
     try {
       return await acquireLock(this.#repo, options, signal);
     } catch (error) {
-      // Where no lock can be put nobody can begin to remove anything, and what is there must be had.
       if (!isBackupError(error, "no-space")) throw error;
+      // Where no lock can be put nobody can begin to remove anything, and what is there must be had: once
+      // those have ended that remove already (I7).
+      await awaitOthers(this.#repo, options, signal);
       return without;
     }
   }

@@ -53,16 +53,44 @@ export async function acquireLock(
   // An exclusive lock that is put in vain makes restic fail beside it, so one looks first.
   let isFree = !options.exclusive;
   for (;;) {
-    if (!isFree) {
-      const before = conflicts(repo, await readLocks(repo, known, signal), options, repo.clock.now());
-      isFree = before.length === 0;
-      if (!isFree) await pause(wait, before, signal);
-      continue;
-    }
+    if (!isFree) await waitForOthers(repo, { options, wait, known }, signal);
     const { lock, holders } = await tryLock(repo, options, known, signal);
     if (lock !== undefined) return lock;
     await pause(wait, holders, signal);
     isFree = false;
+  }
+}
+
+/**
+ * Waits until nobody is at work beside whom such a lock could not be. Puts none, so that somebody may begin
+ * right after.
+ *
+ * @throws {BackupError} `locked` after waiting `lockWaitMs`
+ */
+export async function awaitOthers(
+  repo: Repository,
+  options: AcquireOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const wait = new LockWait(repo.storage.location, repo.clock, options);
+  await waitForOthers(repo, { options, wait, known: new Map() }, signal);
+}
+
+interface Waiting {
+  readonly options: AcquireOptions;
+  readonly wait: LockWait;
+  readonly known: KnownLocks;
+}
+
+async function waitForOthers(
+  repo: Repository,
+  { options, wait, known }: Waiting,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const holders = conflicts(repo, await readLocks(repo, known, signal), options, repo.clock.now());
+    if (holders.length === 0) return;
+    await pause(wait, holders, signal);
   }
 }
 

@@ -69,8 +69,12 @@ export class SpareWorkers implements AsyncDisposable {
     // Whoever failed to open a vault may hear of it before this is called.
     if (this.#isWanted || this.#isDisposed) return;
     this.#isWanted = true;
-    for (let worker = this.#startNext(); worker !== undefined; worker = this.#startNext())
+    // No more often than there are to be: where each dies as it starts, so would the next.
+    for (let left = decodingThreads(); left > 0; left--) {
+      const worker = this.#startNext();
+      if (worker === undefined) return;
       await loaded(worker);
+    }
   }
 
   /** All of them, which are the caller's from now on, whether loaded or not; none where none were wanted. */
