@@ -356,7 +356,7 @@ test("create refuses to make a backup that would share data with what is gone, a
   renameSync("repo/data", "away");
   const refused = await sandbox.run(`create ${there}`);
   assert.equal(refused.code, 13);
-  assert.match(refused.err, /error: Cannot store data in .*: its folder data is gone/);
+  assert.match(refused.err, /error: Cannot store data in .*: its folder data holds no pack/);
   assert.equal((await sandbox.run(`repair index ${there}`)).code, 0);
   assert.equal((await sandbox.run(`create ${there}`)).code, 0);
   assert.equal((await sandbox.run(`verify latest ${there}`)).code, 0);
