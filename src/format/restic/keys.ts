@@ -39,12 +39,12 @@ const maxScryptWork = 2 ** 25;
 /** restic's: the largest N whose 128 × N × r bytes stay under its 60 MB. */
 const chosenN = 32_768;
 const chosenR = 8;
-/** The most that restic 0.14 ever chose in 32 tries on our 2.1 GHz reference machine; it mostly takes 8, restic 0.19 takes 7. */
+/** The most that restic 0.14 ever chose in 32 tries on our 2.1 GHz reference machine; it mostly takes 8, restic 0.19 mostly 7. */
 const leastP = 9;
 const mostP = 64;
 /**
  * restic takes as many passes as fit into 500 ms (https://github.com/elithrar/simple-scrypt). The rest is for our trial,
- * which is shorter than restic's: touching the memory for the first time weighs 4 % more in it.
+ * which is shorter than restic's: touching the memory for the first time weighs 2 to 4 % more in it.
  */
 const budgetMs = 520;
 const trialCost: ScryptCost = { N: chosenN, r: chosenR, p: 4 };
